@@ -1,0 +1,1 @@
+"""Frozen nouns: facts as they are on the disks and in the metadata."""

@@ -1,0 +1,53 @@
+"""Inodes, directory entries and file map rows, as committed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.ids import ExtentId, InodeId, MapId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inode:
+    """Attributes of one file. Times are nanoseconds since the Unix epoch."""
+
+    inode_id: InodeId
+    mode: int
+    uid: int
+    gid: int
+    nlink: int
+    size: int
+    rdev: int
+    atime_ns: int
+    mtime_ns: int
+    ctime_ns: int
+    map_id: MapId
+    parent: InodeId
+    """The directory that holds a directory; 0 for every other kind of file."""
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryEntry:
+    """A name in a directory. ``cookie`` is stable and unique in the pool."""
+
+    name: bytes
+    inode_id: InodeId
+    cookie: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A file map row: this range of the file is that range of the extent."""
+
+    offset: int
+    length: int
+    extent_id: ExtentId
+    extent_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class StagedRow:
+    """Small data made durable inside the metadata."""
+
+    offset: int
+    data: bytes

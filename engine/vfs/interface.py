@@ -1,0 +1,214 @@
+"""What a bridge to the kernel sees of the engine, and nothing else.
+
+Two kinds of calls: *quick* ones never wait for a disk and may run on the
+thread that serves the kernel; *slow* ones may. Where both exist the quick one
+is called ``try_…`` and answers None (or False) when it would have to wait.
+All are thread-safe. Errors are ``engine.errors`` classes only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Flag, auto
+from typing import NewType, Protocol
+
+from engine.ids import InodeId
+from engine.model.inode import Inode
+
+HandleId = NewType("HandleId", int)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: effective ids of the calling process."""
+
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """An inode as programs see it: pending writes included."""
+
+    inode: Inode
+    blocks_512: int
+    """Units of 512 bytes that hold data; holes do not count."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttributeChanges:
+    """What setattr changes; None leaves a field alone."""
+
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    size: int | None = None
+    atime_ns: int | None = None
+    mtime_ns: int | None = None
+    ctime_ns: int | None = None
+
+
+class OpenMode(Flag):
+    """How a file is opened."""
+
+    READ = auto()
+    WRITE = auto()
+    TRUNCATE = auto()
+    DIRECT = auto()
+    """The opener asked for O_DIRECT: write() must hear errors itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedFile:
+    """``direct_io``: space is so low that write() must hear ENOSPC itself (P6)."""
+
+    handle: HandleId
+    direct_io: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryItem:
+    """One name of a directory; ``cookie`` resumes the listing behind it."""
+
+    name: bytes
+    cookie: int
+    attributes: Attributes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSystemStatistics:
+    """statfs with redundancy counted: what a user could still write."""
+
+    block_bytes: int
+    blocks_total: int
+    blocks_free: int
+    files_total: int
+    files_free: int
+    name_bytes_max: int
+
+
+class RenameFlags(Flag):
+    """renameat2's flags that are kept."""
+
+    NONE = 0
+    NO_REPLACE = auto()
+    EXCHANGE = auto()
+
+
+class FileSystem(Protocol):
+    """POSIX meaning over the pool."""
+
+    # Names: quick
+
+    def lookup(self, parent: InodeId, name: bytes) -> Attributes:
+        """Return what *name* is; ``.`` and ``..`` too. NotFoundError if nothing."""
+
+    def get_attributes(self, inode_id: InodeId) -> Attributes:
+        """Return the attributes; StaleHandleError when the inode is gone."""
+
+    def set_attributes(
+        self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
+    ) -> Attributes:
+        """Change attributes, the size too; clears suid and sgid where POSIX does."""
+
+    def create(
+        self, parent: InodeId, name: bytes, mode: int, how: OpenMode, caller: Caller
+    ) -> tuple[Attributes, OpenedFile]:
+        """Make a regular file and open it; ExistsError when the name is taken."""
+
+    def make_node(
+        self, parent: InodeId, name: bytes, mode: int, rdev: int, caller: Caller
+    ) -> Attributes:
+        """Make a regular file, FIFO, socket or device node, by the type in *mode*."""
+
+    def make_directory(self, parent: InodeId, name: bytes, mode: int, caller: Caller) -> Attributes:
+        """Make a directory."""
+
+    def make_symlink(
+        self, parent: InodeId, name: bytes, target: bytes, caller: Caller
+    ) -> Attributes:
+        """Make a symbolic link."""
+
+    def link(self, inode_id: InodeId, parent: InodeId, name: bytes) -> Attributes:
+        """Give the inode another name; the reply has the new link count."""
+
+    def unlink(self, parent: InodeId, name: bytes) -> None:
+        """Remove a name that is no directory; open files live on."""
+
+    def remove_directory(self, parent: InodeId, name: bytes) -> None:
+        """Remove an empty directory."""
+
+    def read_symlink(self, inode_id: InodeId) -> bytes:
+        """Return the target."""
+
+    def try_rename(
+        self,
+        parent: InodeId,
+        name: bytes,
+        new_parent: InodeId,
+        new_name: bytes,
+        flags: RenameFlags,
+    ) -> bool:
+        """Rename if that waits for no disk; False if ``rename`` must be called."""
+
+    def rename(
+        self,
+        parent: InodeId,
+        name: bytes,
+        new_parent: InodeId,
+        new_name: bytes,
+        flags: RenameFlags,
+    ) -> None:
+        """Slow: rename; over an existing name it carries the file's data (P2)."""
+
+    def read_directory(
+        self, inode_id: InodeId, after_cookie: int, limit: int
+    ) -> Sequence[DirectoryItem]:
+        """Return up to *limit* names behind *after_cookie* (0: from the start).
+
+        ``.`` (cookie 1) and ``..`` (cookie 2) come first.
+        """
+
+    # Extended attributes: quick
+
+    def get_xattr(self, inode_id: InodeId, name: bytes) -> bytes:
+        """Return the value; NoAttributeError when there is none."""
+
+    def set_xattr(self, inode_id: InodeId, name: bytes, value: bytes) -> None:
+        """Create or replace the attribute."""
+
+    def list_xattrs(self, inode_id: InodeId) -> Sequence[bytes]:
+        """Return the names."""
+
+    def remove_xattr(self, inode_id: InodeId, name: bytes) -> None:
+        """Remove the attribute; NoAttributeError when there is none."""
+
+    # Files
+
+    def open(self, inode_id: InodeId, how: OpenMode) -> OpenedFile:
+        """Quick: open a regular file; truncates when asked."""
+
+    def release(self, handle: HandleId) -> None:
+        """Quick: close the handle; the last one of an unlinked inode ends it."""
+
+    def try_read(self, handle: HandleId, offset: int, length: int) -> bytes | memoryview | None:
+        """Quick: return the bytes if no disk is needed, else None."""
+
+    def read(self, handle: HandleId, offset: int, length: int) -> bytes | memoryview:
+        """Slow: return the bytes, fewer only at the end of the file."""
+
+    def try_write(self, handle: HandleId, offset: int, data: bytes) -> int | None:
+        """Quick: accept the bytes if a buffer is free, else None."""
+
+    def write(self, handle: HandleId, offset: int, data: bytes) -> int:
+        """Slow: accept the bytes, waiting for a buffer; NoSpaceError when full."""
+
+    def sync_file(self, inode_id: InodeId) -> None:
+        """Slow: fsync of a file or directory; what it acknowledged is there (P2)."""
+
+    def sync_all(self) -> None:
+        """Slow: make everything accepted so far durable."""
+
+    def statistics(self) -> FileSystemStatistics:
+        """Quick: what statfs says."""
