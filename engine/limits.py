@@ -69,6 +69,7 @@ OUTBOX_ROOTS_MAX: Final = 64
 """Committed but unacknowledged roots; at the bound, writers wait."""
 
 OUTBOX_BYTES_MAX: Final = 64 * MIB
+"""The same bound in bytes of records."""
 
 WAL_CHECKPOINT_BYTES: Final = 16 * MIB
 WAL_GATE_BYTES: Final = 32 * MIB
@@ -123,6 +124,7 @@ RECONCILE_ITEMS_MAX: Final = 10_000
 
 EVENTS_MAX: Final = 2048
 FINDINGS_MAX: Final = 10_000
+"""Lines of the timeline, and of a scrub's result; older or further ones are dropped."""
 
 # Control socket
 
@@ -140,6 +142,7 @@ CONTROL_ANSWER_S: Final = 300.0
 """How long a command waits for one answer; ``check`` and ``sync`` take the longest."""
 
 POOL_BYTES_MAX: Final = 1024 * 1024 * GIB
+"""Where sums of bytes stop to be believed: a pebibyte."""
 
 assert PAGE_BYTES % BLOCK_BYTES == 0
 assert EXTENT_BYTES_MAX % PAGE_BYTES == 0

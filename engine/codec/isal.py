@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from functools import lru_cache
 from typing import Final
 
+from engine.addresses import pinned
 from engine.codec.matrix import Matrix
 from engine.codec.shapes import check_shapes
 from engine.format.constants import Buffer
@@ -23,33 +24,6 @@ _TABLE_BYTES: Final = 32
 _TABLES_CACHED_MAX: Final = 256
 _LENGTH_MAX: Final = 2**31 - 1
 """ISA-L takes lengths as C int."""
-
-_PYBUF_SIMPLE: Final = 0
-
-
-class _PyBuffer(ctypes.Structure):
-    """``Py_buffer`` of the stable ABI: the way to the address of read-only bytes."""
-
-    _fields_ = (
-        ("buf", ctypes.c_void_p),
-        ("obj", ctypes.c_void_p),
-        ("len", ctypes.c_ssize_t),
-        ("itemsize", ctypes.c_ssize_t),
-        ("readonly", ctypes.c_int),
-        ("ndim", ctypes.c_int),
-        ("format", ctypes.c_void_p),
-        ("shape", ctypes.c_void_p),
-        ("strides", ctypes.c_void_p),
-        ("suboffsets", ctypes.c_void_p),
-        ("internal", ctypes.c_void_p),
-    )
-
-
-_get_buffer = ctypes.pythonapi.PyObject_GetBuffer
-_get_buffer.argtypes = (ctypes.py_object, ctypes.POINTER(_PyBuffer), ctypes.c_int)
-_release_buffer = ctypes.pythonapi.PyBuffer_Release
-_release_buffer.argtypes = (ctypes.POINTER(_PyBuffer),)
-_release_buffer.restype = None
 
 
 class IsalKernel:
@@ -114,10 +88,7 @@ def _pinned(pins: ExitStack, buffers: Sequence[Buffer]) -> ctypes.Array[ctypes.c
     """Return the addresses of *buffers*, which stay valid until *pins* closes."""
     addresses = (ctypes.c_void_p * len(buffers))()
     for position, buffer in enumerate(buffers):
-        pin = _PyBuffer()
-        _get_buffer(buffer, ctypes.byref(pin), _PYBUF_SIMPLE)
-        pins.callback(_release_buffer, ctypes.byref(pin))
-        addresses[position] = pin.buf
+        addresses[position] = pins.enter_context(pinned(buffer))
     return addresses
 
 

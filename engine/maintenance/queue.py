@@ -1,0 +1,81 @@
+"""Work that waits, most exposed first, in bounded memory (P8)."""
+
+from __future__ import annotations
+
+import bisect
+from dataclasses import dataclass
+from typing import Final
+
+from engine.ids import ExtentId
+from engine.limits import RECONCILE_ITEMS_MAX
+from engine.policy.ordering import WorkOrder, work_key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One extent that differs from what policy wants. ``total_bytes``: to write."""
+
+    order: WorkOrder
+    total_bytes: int
+
+    @property
+    def extent_id(self) -> ExtentId:
+        """The extent."""
+        return self.order.extent_id
+
+
+class WorkQueue:
+    """The most urgent work, sorted. Not thread-safe: one step at a time uses it.
+
+    Holds at most *items_max*; what is less urgent is counted and left to the
+    next scan, which ``overflowed`` asks for.
+    """
+
+    def __init__(self, *, items_max: int = RECONCILE_ITEMS_MAX) -> None:
+        self._items_max: Final = items_max
+        self._keys: list[tuple[bool, int, int, int, int]] = []
+        self._works: list[Work] = []
+        self._known: set[ExtentId] = set()
+        self.overflowed = 0
+        self.total_bytes = 0
+        """Bytes to write for all work, what overflowed included."""
+
+    def __len__(self) -> int:
+        return len(self._works) + self.overflowed
+
+    def add(self, work: Work) -> None:
+        """Insert *work* in its place; an extent that is queued already stays as it is."""
+        if work.extent_id in self._known:
+            return
+        key = work_key(work.order)
+        at = bisect.bisect(self._keys, key)
+        self._keys.insert(at, key)
+        self._works.insert(at, work)
+        self._known.add(work.extent_id)
+        self.total_bytes += work.total_bytes
+        if len(self._works) > self._items_max:
+            self._keys.pop()
+            self._known.discard(self._works.pop().extent_id)
+            self.overflowed += 1
+
+    def take(self) -> Work | None:
+        """Remove and return the most urgent work."""
+        if not self._works:
+            return None
+        self._keys.pop(0)
+        work = self._works.pop(0)
+        self._known.discard(work.extent_id)
+        self.total_bytes -= work.total_bytes
+        return work
+
+    def first(self, count: int) -> list[Work]:
+        """Return the most urgent works without removing them."""
+        return self._works[:count]
+
+    def clear(self) -> None:
+        """Forget everything; a scan finds it again."""
+        self._keys.clear()
+        self._works.clear()
+        self._known.clear()
+        self.overflowed = 0
+        self.total_bytes = 0

@@ -1,0 +1,130 @@
+"""Copy checkpoint and journal from one member to another, through their queues."""
+
+from __future__ import annotations
+
+import mmap
+import tempfile
+from itertools import islice
+from pathlib import Path
+from typing import IO, Final
+
+from engine.device.protocol import Device, JournalEntry
+from engine.errors import DamagedRecordError, DeviceFailedError
+from engine.ids import DiskUuid, Generation
+from engine.limits import GROUP_BYTES_MAX
+from engine.metadata.containers import store_checkpoint
+from engine.metadata.disks import JournalDisks, run_on
+from engine.metadata.scan import scan_disk
+from engine.metadata.summaries import DiskScan
+from engine.units import MIB
+
+_BATCH_ROOTS: Final = 64
+_COPY_BYTES: Final = MIB
+
+
+def find_common(disks: JournalDisks, target: DiskUuid, source: DiskUuid) -> Generation | None:
+    """Return up to where *target* holds what *source* holds, None without a base.
+
+    What lies behind it on *target* is stale, or unknown.
+
+    Raises:
+        DamagedRecordError: one of them is unreadable.
+        DeviceError: as the disks say.
+    """
+    theirs = _scan(disks, source)
+    ours = _scan(disks, target)
+    chain = {root.generation: root.root_hash for root in theirs.roots}
+    chain |= {point.root.generation: point.root.root_hash for point in theirs.checkpoints}
+    held = {root.generation for root in ours.roots if chain.get(root.generation) == root.root_hash}
+    bases = [
+        point.root.generation
+        for point in ours.checkpoints
+        if chain.get(point.root.generation) == point.root.root_hash
+    ]
+    if not bases and (not chain or min(chain) > 1):
+        return None
+    last = max(bases, default=Generation(0))
+    while last + 1 in held:
+        last = Generation(last + 1)
+    # The source must be able to go on from there.
+    if last < max(chain, default=Generation(0)) and Generation(last + 1) not in chain:
+        return None
+    return last
+
+
+def copy_base(
+    disks: JournalDisks, target: DiskUuid, source: DiskUuid, *, scratch: Path | None
+) -> Generation:
+    """Copy the newest checkpoint of *source*; return its generation, 0 without one.
+
+    Raises:
+        DeviceError, DamagedRecordError: as the disks say.
+    """
+    found = _scan(disks, source)
+    if not found.checkpoints:
+        if found.roots and found.roots[0].generation > 1:
+            raise DamagedRecordError(f"disk {source} has no checkpoint to begin with")
+        return Generation(0)
+    newest = max(found.checkpoints, key=lambda point: point.root.generation)
+    with tempfile.TemporaryFile(dir=scratch) as file:
+        run_on(disks, source, lambda device: _fetch(device, newest.name, file))
+        file.flush()
+        # The mapping outlives the file, for a call that is abandoned.
+        content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    run_on(disks, target, lambda device: store_checkpoint(device, newest.name, content))
+    return newest.root.generation
+
+
+def copy_records(
+    disks: JournalDisks,
+    target: DiskUuid,
+    source: DiskUuid,
+    *,
+    after: Generation,
+    until: Generation,
+) -> Generation:
+    """Copy the next records of *source* behind *after*; return the last one copied.
+
+    Raises:
+        DamagedRecordError: *source* does not have the next one.
+        DeviceError: as the disks say.
+    """
+    entries = run_on(disks, source, lambda device: _read_batch(device, after, until))
+    if not entries:
+        raise DamagedRecordError(f"disk {source} lacks root {after + 1}")
+    run_on(disks, target, lambda device: _put_batch(device, entries))
+    return entries[-1].generation
+
+
+def _scan(disks: JournalDisks, disk: DiskUuid) -> DiskScan:
+    scan = run_on(disks, disk, lambda device: scan_disk(disk, device))
+    if scan.damage:
+        raise DeviceFailedError(f"disk {disk}: {scan.damage}")
+    return scan
+
+
+def _fetch(device: Device, name: str, target: IO[bytes]) -> None:
+    offset = 0
+    while piece := device.get(name, offset=offset, length=_COPY_BYTES):
+        target.write(piece)
+        offset += len(piece)
+
+
+def _read_batch(device: Device, after: Generation, until: Generation) -> list[JournalEntry]:
+    """Return consecutive entries, bounded in number and bytes (at least one)."""
+    batch: list[JournalEntry] = []
+    size = 0
+    for entry in islice(device.journal_list(Generation(after + 1)), _BATCH_ROOTS):
+        wanted = after + 1 + len(batch)
+        if not isinstance(entry, JournalEntry) or not entry.generation == wanted <= until:
+            break
+        size += len(entry.payload)
+        if batch and size > GROUP_BYTES_MAX:
+            break
+        batch.append(entry)
+    return batch
+
+
+def _put_batch(device: Device, entries: list[JournalEntry]) -> None:
+    for entry in entries:
+        device.journal_put(entry.generation, entry.epoch, entry.payload)

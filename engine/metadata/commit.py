@@ -1,0 +1,73 @@
+"""Who commits, and who waits: one commit at a time, shared by all who need it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from engine.ids import Generation
+from engine.metadata.journals import ShippedRoot
+from engine.metadata.store import ClosedGroup, MetadataStore
+
+
+class RootShipper(Protocol):
+    """Where committed roots go."""
+
+    @property
+    def acknowledged(self) -> Generation:
+        """The newest generation that is safe, everything before it too."""
+
+    def submit(self, root: ShippedRoot) -> None:
+        """Queue a root; waits when too many are unacknowledged."""
+
+    def wait_acknowledged(self, generation: Generation, timeout_s: float) -> None:
+        """Wait until *generation* is safe; QuorumError when it cannot be."""
+
+
+class Committer:
+    """Leads commits. Any thread; never under the write lock."""
+
+    def __init__(
+        self,
+        store: MetadataStore,
+        shipper: RootShipper,
+        *,
+        on_commit: Callable[[ClosedGroup], None],
+    ) -> None:
+        self._store = store
+        self._shipper = shipper
+        self._on_commit = on_commit
+        self._commit_lock = threading.Lock()
+
+    def commit(self, generation: Generation) -> Generation:
+        """Commit and ship every group up to *generation*; return the newest one.
+
+        The first thread leads; those that wait for the lock meanwhile find
+        their group committed already.
+
+        Raises:
+            EngineStoppedError: a group was lost (C8).
+        """
+        with self._commit_lock:
+            committed = self._store.template.generation
+            if committed >= generation:
+                return committed
+            closed = self._store.close_group(self._shipper.acknowledged)
+            if closed is not None:
+                self._on_commit(closed)
+                self._shipper.submit(
+                    ShippedRoot(
+                        generation=closed.record.generation,
+                        epoch=closed.record.epoch,
+                        encoded=closed.encoded,
+                        journal_set=closed.record.journal_set,
+                        tolerance=closed.record.tolerance,
+                    )
+                )
+            return self._store.template.generation
+
+    def make_safe(self, generation: Generation, timeout_s: float) -> None:
+        """Commit up to *generation* and wait until it is acknowledged (C5)."""
+        committed = self.commit(generation)
+        self._shipper.wait_acknowledged(min(generation, committed), timeout_s)

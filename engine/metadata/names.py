@@ -1,0 +1,101 @@
+"""Directory entries, link targets and extended attributes.
+
+Every method runs under the write lock; changes run inside an operation.
+"""
+
+from __future__ import annotations
+
+from engine.ids import InodeId
+from engine.metadata.store import MetadataStore
+from engine.model.inode import DirectoryEntry
+
+
+class NameTable:
+    """Names of the tree and what hangs on inodes by name."""
+
+    def __init__(self, store: MetadataStore) -> None:
+        self._store = store
+        self._execute = store.connection.execute
+
+    # Directory entries
+
+    def find(self, parent: InodeId, name: bytes) -> DirectoryEntry | None:
+        """Return the entry *name* of *parent*."""
+        row = self._execute(
+            "SELECT inode, cookie FROM dentry WHERE parent = ? AND name = ?", (parent, name)
+        ).fetchone()
+        return None if row is None else DirectoryEntry(name, InodeId(row[0]), row[1])
+
+    def insert(self, parent: InodeId, name: bytes, inode_id: InodeId) -> None:
+        """Add a name that is free."""
+        self._execute(
+            "INSERT INTO dentry VALUES (?, ?, ?, ?)",
+            (parent, name, inode_id, self._store.new_cookie()),
+        )
+
+    def point(self, parent: InodeId, name: bytes, inode_id: InodeId) -> None:
+        """Let a taken name lead to another inode; its cookie stays."""
+        self._execute(
+            "UPDATE dentry SET inode = ? WHERE parent = ? AND name = ?", (inode_id, parent, name)
+        )
+
+    def delete(self, parent: InodeId, name: bytes) -> None:
+        """Remove a name."""
+        self._execute("DELETE FROM dentry WHERE parent = ? AND name = ?", (parent, name))
+
+    def list_behind(self, parent: InodeId, cookie: int, limit: int) -> list[DirectoryEntry]:
+        """Return up to *limit* entries with a larger cookie, in cookie order."""
+        rows = self._execute(
+            "SELECT name, inode, cookie FROM dentry WHERE parent = ? AND cookie > ?"
+            " ORDER BY cookie LIMIT ?",
+            (parent, cookie, limit),
+        )
+        return [DirectoryEntry(name, InodeId(inode), at) for name, inode, at in rows]
+
+    def is_empty(self, parent: InodeId) -> bool:
+        """Whether a directory has no names."""
+        query = "SELECT 1 FROM dentry WHERE parent = ? LIMIT 1"
+        return self._execute(query, (parent,)).fetchone() is None
+
+    # Symbolic links
+
+    def set_target(self, inode_id: InodeId, target: bytes) -> None:
+        """Store a link target."""
+        self._execute("INSERT INTO symlink VALUES (?, ?)", (inode_id, target))
+
+    def target(self, inode_id: InodeId) -> bytes | None:
+        """Return a link target."""
+        row = self._execute("SELECT target FROM symlink WHERE inode = ?", (inode_id,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    # Extended attributes
+
+    def get_xattr(self, inode_id: InodeId, name: bytes) -> bytes | None:
+        """Return the value of an attribute."""
+        row = self._execute(
+            "SELECT value FROM xattr WHERE inode = ? AND name = ?", (inode_id, name)
+        ).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def set_xattr(self, inode_id: InodeId, name: bytes, value: bytes) -> None:
+        """Create or replace an attribute."""
+        self._execute(
+            "INSERT INTO xattr VALUES (?, ?, ?)"
+            " ON CONFLICT (inode, name) DO UPDATE SET value = excluded.value",
+            (inode_id, name, value),
+        )
+        self._store.note_bytes(2 * len(value))
+
+    def list_xattrs(self, inode_id: InodeId) -> list[bytes]:
+        """Return the attributes' names, sorted."""
+        rows = self._execute("SELECT name FROM xattr WHERE inode = ? ORDER BY name", (inode_id,))
+        return [row[0] for row in rows]
+
+    def remove_xattr(self, inode_id: InodeId, name: bytes) -> None:
+        """Remove an attribute."""
+        self._execute("DELETE FROM xattr WHERE inode = ? AND name = ?", (inode_id, name))
+
+    def forget(self, inode_id: InodeId) -> None:
+        """Remove everything that hangs on an inode that goes."""
+        self._execute("DELETE FROM symlink WHERE inode = ?", (inode_id,))
+        self._execute("DELETE FROM xattr WHERE inode = ?", (inode_id,))

@@ -1,0 +1,165 @@
+"""What the shipper keeps: roots on their way, members and how far they are.
+
+Nothing here locks or calls a device; ``journals`` holds its lock around it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from engine.ids import DiskUuid, Epoch, Generation
+from engine.limits import OUTBOX_BYTES_MAX, OUTBOX_ROOTS_MAX
+from engine.metadata.quorum import JournalSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShippedRoot:
+    """A committed root. ``journal_set`` and ``tolerance`` are what it says itself."""
+
+    generation: Generation
+    epoch: Epoch
+    encoded: bytes
+    journal_set: tuple[DiskUuid, ...]
+    tolerance: int
+
+    @property
+    def quorum(self) -> JournalSet:
+        """The journal set as it counts; few disks cannot lose all of them."""
+        return JournalSet(
+            disks=self.journal_set, tolerance=min(self.tolerance, len(self.journal_set) - 1)
+        )
+
+
+class MemberState(StrEnum):
+    """How a member stands to the newest root."""
+
+    CURRENT = "current"
+    LAGGING = "lagging"
+    """It answers, and is being brought up."""
+    LOST = "lost"
+    """It failed or does not answer; it is tried again when reachable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberView:
+    """A member for people. ``last`` is None while nobody knows what it holds."""
+
+    disk: DiskUuid
+    state: MemberState
+    last: Generation | None
+    reason: str
+
+
+@dataclass(slots=True)
+class Member:
+    """One disk that is sent every root.
+
+    ``attempt`` counts calls: a result of an older one was abandoned and changes
+    nothing. ``until`` is the change of J that ends its membership.
+    """
+
+    disk: DiskUuid
+    last: Generation | None
+    state: MemberState
+    reason: str = ""
+    attempt: int = 0
+    is_sending: bool = False
+    called_s: float = 0.0
+    retry_s: float = 0.0
+    until: Generation | None = None
+    is_prepared: bool = False
+    is_tended: bool = False
+
+    def holds(self, generation: Generation) -> bool:
+        """Whether it has *generation* and everything before it."""
+        return self.last is not None and self.last >= generation
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedRoot:
+    """A root in the ring. ``before`` is the set it replaces, if it changes J."""
+
+    root: ShippedRoot
+    quorum: JournalSet
+    before: JournalSet | None
+
+    def is_acknowledged_by(self, members: Iterable[Member]) -> bool:
+        """Whether enough members hold it and everything before it."""
+        holders = {member.disk for member in members if member.holds(self.root.generation)}
+        if self.quorum.count(holders) < self.quorum.acknowledging_count:
+            return False
+        return self.before is None or self.before.count(holders) >= self.before.meeting_count
+
+
+class RootRing:
+    """The newest roots in order: all unacknowledged ones, and some before them.
+
+    Members that fall behind a little are served from here. Bounded by
+    OUTBOX_ROOTS_MAX and OUTBOX_BYTES_MAX, once for each kind.
+    """
+
+    def __init__(self, acknowledged: Generation) -> None:
+        self._roots: deque[QueuedRoot] = deque()
+        self._bytes = 0
+        self._open_bytes = 0
+        self.acknowledged = acknowledged
+        self.last = acknowledged
+
+    @property
+    def first(self) -> Generation:
+        """The oldest generation still here; behind the last when empty."""
+        return self._roots[0].root.generation if self._roots else Generation(self.last + 1)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the committer has to wait (P8)."""
+        return (
+            self.last - self.acknowledged >= OUTBOX_ROOTS_MAX
+            or self._open_bytes >= OUTBOX_BYTES_MAX
+        )
+
+    def append(self, queued: QueuedRoot) -> None:
+        """Add the next root."""
+        self._roots.append(queued)
+        self.last = queued.root.generation
+        self._bytes += len(queued.root.encoded)
+        self._open_bytes += len(queued.root.encoded)
+
+    def get(self, generation: Generation) -> QueuedRoot | None:
+        """Return root *generation*, None when it is not here."""
+        index = generation - self.first
+        return self._roots[index] if 0 <= index < len(self._roots) else None
+
+    def unacknowledged(self) -> list[QueuedRoot]:
+        """Return what waits, oldest first."""
+        return [self._roots[i] for i in range(self.acknowledged + 1 - self.first, len(self._roots))]
+
+    def acknowledge(self, generation: Generation) -> None:
+        """Note that everything up to *generation* is acknowledged."""
+        for number in range(self.acknowledged + 1, generation + 1):
+            queued = self.get(Generation(number))
+            assert queued is not None
+            self._open_bytes -= len(queued.root.encoded)
+        self.acknowledged = generation
+        while self.first <= generation and (
+            generation - self.first >= OUTBOX_ROOTS_MAX or self._bytes > OUTBOX_BYTES_MAX
+        ):
+            self._bytes -= len(self._roots.popleft().root.encoded)
+
+    def newest_acknowledged(self, members: Iterable[Member]) -> Generation:
+        """Return how far *members* acknowledge, everything before included.
+
+        A later root that enough members hold acknowledges the ones before it,
+        but never a change of J that the old set has not met.
+        """
+        known = tuple(members)
+        best = self.acknowledged
+        for queued in self.unacknowledged():
+            if queued.is_acknowledged_by(known):
+                best = queued.root.generation
+            elif queued.before is not None:
+                break
+        return best

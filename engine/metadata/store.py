@@ -1,0 +1,334 @@
+"""Transaction groups over one SQLite connection (DESIGN 5, ARCHITECTURE 6).
+
+All changes happen inside one open write transaction, each operation in a
+savepoint. ``close_group`` turns what changed into a root record, commits it
+together with its outbox row, and opens the next group.
+
+Thread rules: ``lock`` is *the write lock*. Whoever reads or writes through
+``connection`` holds it; ``operation`` takes it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from types import TracebackType
+from typing import Final
+
+import apsw
+
+from engine.clock import Clock
+from engine.errors import EngineStoppedError
+from engine.format.root import encode_root, root_hash
+from engine.format.staged import StagedDelete, StagedPut, encode_staged
+from engine.ids import Epoch, ExtentId, Generation, InodeId, LayoutId, MapId
+from engine.limits import GROUP_BYTES_MAX, GROUP_ROWS_MAX
+from engine.metadata.replay import Head, count_rows, write_head
+from engine.metadata.schema import TRACKED_TABLES
+from engine.model.root import HighWater, RootRecord
+
+ID_MARGIN: Final = 1 << 20
+"""How far the marks of a record run ahead of the numbers given out. More than
+every group that may be unacknowledged at once can use (OUTBOX_ROOTS_MAX groups
+of some GROUP_ROWS_MAX), so a crash never brings a number back."""
+
+_LOSING_ERRORS: Final = (apsw.FullError, apsw.IOError, apsw.NoMemError, apsw.CorruptError)
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedGroup:
+    """A committed group on its way to the journals."""
+
+    record: RootRecord
+    encoded: bytes
+
+
+class Operation:
+    """One operation: a savepoint in the open group, all or nothing (C1)."""
+
+    __slots__ = ("_staged_mark", "_store")
+
+    def __init__(self, store: MetadataStore) -> None:
+        self._store = store
+        self._staged_mark = 0
+
+    def __enter__(self) -> None:
+        self._staged_mark = self._store.begin_operation()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._store.end_operation(error, self._staged_mark)
+
+
+class MetadataStore:
+    """The open group, its session, and the numbers handed out."""
+
+    def __init__(self, connection: apsw.Connection, *, template: RootRecord, clock: Clock) -> None:
+        """Continue behind *template*, the header of the database's newest group."""
+        self.lock = threading.RLock()
+        self.connection = connection
+        self._clock = clock
+        self._template = template
+        self._previous_hash = bytes(32)
+        self._next = {f.name: int(getattr(template.high_water, f.name)) for f in fields(HighWater)}
+        # Only what a committed record promised may be given out; a new pool has none yet.
+        margin = ID_MARGIN if template.generation == 0 else 0
+        self._promised = {kind: number + margin for kind, number in self._next.items()}
+        self._session: apsw.Session | None = None
+        self._staged: list[StagedPut | StagedDelete] = []
+        self._staged_bytes = 0
+        self._rows_before = 0
+        self._dirty_since_s: float | None = None
+        self._stopped = ""
+        self.on_rollback: list[Callable[[], None]] = []
+        """What tables do when an operation rolls back: forget cached rows."""
+        self.between_groups: Callable[[], None] = lambda: None
+        """Runs behind each COMMIT, before the next BEGIN: the WAL's moment."""
+        self.pressure = threading.Event()
+        """Set when the open group reached a bound and wants to be committed."""
+
+    # Life
+
+    def start(self, head: Head) -> None:
+        """Open the first group behind *head*."""
+        with self.lock:
+            self._previous_hash = head.root_hash
+            self._begin()
+
+    def close(self) -> None:
+        """Roll back what is open; the caller committed what it wanted to keep."""
+        with self.lock:
+            if not self._stopped:
+                self._stopped = "the pool is closed"
+            if self._session is not None:
+                self._session.close()
+                self._session = None
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            self.connection.close()
+
+    @property
+    def stopped(self) -> str:
+        """Why nothing changes any more; empty while the store works (C8)."""
+        return self._stopped
+
+    def stop(self, reason: str) -> None:
+        """Refuse every later operation; committed data stays readable."""
+        with self.lock:
+            if not self._stopped:
+                self._stopped = reason
+            self.pressure.set()
+
+    def require_running(self) -> None:
+        """Raise EngineStoppedError when nothing may change any more."""
+        if self._stopped:
+            raise EngineStoppedError(self._stopped)
+
+    @property
+    def open_generation(self) -> Generation:
+        """Number of the group that is open now."""
+        return Generation(self._template.generation + 1)
+
+    @property
+    def epoch(self) -> Epoch:
+        """The epoch groups are written under."""
+        return self._template.epoch
+
+    @property
+    def template(self) -> RootRecord:
+        """Header of the newest committed group."""
+        return self._template
+
+    def take_header(self, template: RootRecord) -> None:
+        """Use the identity fields (epoch, m, members, J, forced) of *template*
+        for the open group and those behind it. The caller holds ``lock``."""
+        self._template = replace(
+            self._template,
+            epoch=template.epoch,
+            tolerance=template.tolerance,
+            members=template.members,
+            journal_set=template.journal_set,
+            forced=template.forced,
+        )
+        self._mark_dirty()
+
+    # Operations
+
+    def operation(self) -> Operation:
+        """Return a context manager for one operation."""
+        return Operation(self)
+
+    def begin_operation(self) -> int:
+        """Take the write lock and a savepoint; see ``operation``."""
+        self.lock.acquire()
+        if self._stopped:
+            self.lock.release()
+            raise EngineStoppedError(self._stopped)
+        try:
+            self.connection.execute("SAVEPOINT op")
+        except apsw.Error as error:
+            self._lose_group(error)
+            self.lock.release()
+            raise EngineStoppedError(self._stopped) from error
+        return len(self._staged)
+
+    def end_operation(self, error: BaseException | None, staged_mark: int) -> None:
+        """Keep or undo the operation and give the write lock back."""
+        try:
+            if error is None:
+                self.connection.execute("RELEASE op")
+                self._mark_dirty()
+                if self.group_rows >= GROUP_ROWS_MAX or self._staged_bytes >= GROUP_BYTES_MAX:
+                    self.pressure.set()
+            else:
+                self._undo(error, staged_mark)
+        except apsw.Error as failure:
+            self._lose_group(failure)
+            raise EngineStoppedError(self._stopped) from failure
+        finally:
+            self.lock.release()
+
+    def _undo(self, error: BaseException, staged_mark: int) -> None:
+        if isinstance(error, _LOSING_ERRORS) or not self.connection.in_transaction:
+            self._lose_group(error)
+            raise EngineStoppedError(self._stopped) from error
+        self.connection.execute("ROLLBACK TO op")
+        self.connection.execute("RELEASE op")
+        for operation in self._staged[staged_mark:]:
+            if isinstance(operation, StagedPut):
+                self._staged_bytes -= len(operation.data)
+        del self._staged[staged_mark:]
+        for forget in self.on_rollback:
+            forget()
+
+    def _lose_group(self, error: BaseException) -> None:
+        """A lost group stops the engine (C8): nothing later may build on it."""
+        self.stop(f"a metadata group was lost: {error}; reopen the pool")
+
+    def note_staged(self, operation: StagedPut | StagedDelete) -> None:
+        """Record a change of ``staged`` for the record; inside an operation."""
+        self._staged.append(operation)
+        if isinstance(operation, StagedPut):
+            self._staged_bytes += len(operation.data)
+
+    def note_bytes(self, count: int) -> None:
+        """Count *count* bytes towards the group's bound; inside an operation."""
+        self._staged_bytes += count
+
+    @property
+    def group_rows(self) -> int:
+        """Rows changed in the open group, untracked ones included."""
+        return self.connection.total_changes() - self._rows_before
+
+    def dirty_age_s(self) -> float:
+        """Return how long the open group has had changes; 0 when it has none."""
+        since = self._dirty_since_s
+        return 0.0 if since is None else self._clock.monotonic_s() - since
+
+    def _mark_dirty(self) -> None:
+        if self._dirty_since_s is None:
+            self._dirty_since_s = self._clock.monotonic_s()
+
+    # Numbers
+
+    def new_extent_id(self) -> ExtentId:
+        """Give out an extent id that was never given out before."""
+        return ExtentId(self._take("extent"))
+
+    def new_layout_id(self) -> LayoutId:
+        """Give out a layout id; any thread."""
+        return LayoutId(self._take("layout"))
+
+    def new_inode_id(self) -> InodeId:
+        """Give out an inode id."""
+        return InodeId(self._take("inode"))
+
+    def new_map_id(self) -> MapId:
+        """Give out a map id."""
+        return MapId(self._take("map"))
+
+    def new_cookie(self) -> int:
+        """Give out a directory cookie."""
+        return self._take("cookie")
+
+    def new_disk_number(self) -> int:
+        """Give out a disk id."""
+        return self._take("disk")
+
+    def _take(self, kind: str) -> int:
+        with self.lock:
+            number = self._next[kind]
+            if number >= self._promised[kind]:
+                raise EngineStoppedError(f"too many new {kind} numbers in flight")
+            self._next[kind] = number + 1
+            return number
+
+    # Groups
+
+    def _begin(self) -> None:
+        self.connection.execute("BEGIN IMMEDIATE")
+        session = apsw.Session(self.connection, "main")
+        for table in TRACKED_TABLES:
+            session.attach(table)
+        self._session = session
+        self._staged = []
+        self._staged_bytes = 0
+        self._rows_before = self.connection.total_changes()
+        self._dirty_since_s = None
+        self.pressure.clear()
+
+    def close_group(self, acknowledged: Generation) -> ClosedGroup | None:
+        """Commit the open group and open the next (C2, C3).
+
+        Returns None when nothing changed. Outbox rows up to *acknowledged* go.
+
+        Raises:
+            EngineStoppedError: the group is lost; everything since the last
+                commit is gone and the engine has stopped (C8).
+        """
+        with self.lock:
+            if self._stopped:
+                raise EngineStoppedError(self._stopped)
+            if self._dirty_since_s is None:
+                return None
+            try:
+                return self._commit_group(acknowledged)
+            except apsw.Error as error:
+                self._lose_group(error)
+                raise EngineStoppedError(self._stopped) from error
+
+    def _commit_group(self, acknowledged: Generation) -> ClosedGroup:
+        session = self._session
+        assert session is not None
+        changeset = session.changeset()
+        session.close()
+        self._session = None
+        promised = {kind: number + ID_MARGIN for kind, number in self._next.items()}
+        record = replace(
+            self._template,
+            generation=self.open_generation,
+            time_ns=self._clock.now_ns(),
+            high_water=HighWater(**promised),
+            row_count=count_rows(changeset),
+            previous_hash=self._previous_hash,
+            changeset=changeset,
+            staged=encode_staged(self._staged),
+        )
+        encoded = encode_root(record)
+        digest = root_hash(encoded)
+        connection = self.connection
+        connection.execute("DELETE FROM outbox WHERE generation <= ?", (acknowledged,))
+        connection.execute("INSERT INTO outbox VALUES (?, ?)", (record.generation, encoded))
+        write_head(connection, record, digest)
+        connection.execute("COMMIT")
+        self._template = replace(record, changeset=b"", staged=b"")
+        self._previous_hash = digest
+        self._promised = promised
+        self.between_groups()
+        self._begin()
+        return ClosedGroup(record, encoded)

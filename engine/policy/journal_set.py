@@ -1,0 +1,38 @@
+"""Which disks carry the roots (DESIGN 5, J). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from engine.ids import DiskUuid
+from engine.model.disk import DiskRecord, DiskState
+
+_RANK = {
+    DiskState.HEALTHY: 0,
+    DiskState.DEGRADED: 1,
+    DiskState.SUSPECT: 2,
+    DiskState.DRAINING: 3,
+    DiskState.FAILED: 9,
+}
+
+
+def choose_journal_set(
+    disks: Iterable[DiskRecord],
+    *,
+    present: Collection[DiskUuid],
+    current: Collection[DiskUuid],
+    tolerance: int,
+) -> tuple[DiskUuid, ...]:
+    """Return 2m+1 disks that are there, or all when there are fewer.
+
+    Healthy ones first, then members of *current*, since a new one must be
+    brought up; ties by id. Failed and missing disks never carry roots.
+    """
+    usable = [
+        disk
+        for disk in disks
+        if disk.uuid in present and disk.state is not DiskState.FAILED
+    ]
+    usable.sort(key=lambda disk: (_RANK[disk.state], disk.uuid not in current, disk.disk_id))
+    chosen = usable[: 2 * tolerance + 1]
+    return tuple(disk.uuid for disk in sorted(chosen, key=lambda disk: disk.disk_id))

@@ -1,0 +1,160 @@
+"""Put the parts of an open pool together, most general first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+
+from engine.clock import Clock
+from engine.codec.kernel import default_kernel
+from engine.errors import EngineError
+from engine.extents.buffers import BufferPool
+from engine.extents.reader import ExtentReader
+from engine.extents.writer import ExtentWriter, fragment_file_bytes
+from engine.ids import Generation
+from engine.limits import EXTENT_BYTES_MAX
+from engine.metadata.commit import Committer
+from engine.metadata.journals import JournalShipper
+from engine.metadata.read_gate import ReadGate
+from engine.metadata.store import ClosedGroup, MetadataStore
+from engine.metadata.tables import Tables
+from engine.metadata.wal import ReaderPool, WalKeeper
+from engine.observe.events import EventLog, EventSeverity
+from engine.observe.metrics import Metrics
+from engine.policy.capacity import user_capacity
+from engine.pool.dirty_limit import direct_io_below_bytes
+from engine.pool.disk_set import DiskSet
+from engine.pool.properties import PoolProperties
+from engine.vfs.files import Files
+from engine.vfs.filesystem import EngineFileSystem, FileSystemParts
+from engine.vfs.handles import Handles
+from engine.vfs.landing import Landing
+from engine.vfs.pending import Pending, Placement
+from engine.vfs.space import SpaceAccount
+from engine.vfs.sync import Syncer
+from engine.vfs.tree import Tree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foundations:
+    """What exists before the engine: made while the pool is opened."""
+
+    pool_dir: Path
+    database: Path
+    clock: Clock
+    metrics: Metrics
+    events: EventLog
+    disks: DiskSet
+    connection: apsw.Connection
+    store: MetadataStore
+    tables: Tables
+    shipper: JournalShipper | None
+    """None in a pool that is opened read-only."""
+
+
+class Engine:
+    """Every part of an open pool, wired. Starts no thread by itself."""
+
+    def __init__(self, base: Foundations, properties: PoolProperties) -> None:
+        self.base = base
+        self.properties = properties
+        self.read_only_reason = ""
+        store, tables, clock = base.store, base.tables, base.clock
+        self.readers = ReaderPool(base.database)
+        self.wal = WalKeeper(base.connection, base.database, self.readers)
+        store.between_groups = self.wal.between_groups
+        self.gate = ReadGate()
+        self._groups = base.metrics.counter("groups_total")
+        self.committer = (
+            None
+            if base.shipper is None
+            else Committer(store, base.shipper, on_commit=self._after_commit)
+        )
+        self.kernel = default_kernel()
+        self.reader = ExtentReader(clock, base.metrics, base.disks, kernel=self.kernel)
+        self.writer = ExtentWriter(base.metrics, base.disks, kernel=self.kernel)
+        self.space = SpaceAccount()
+        self.pending = Pending(
+            buffers=BufferPool(clock),
+            space=self.space,
+            placement=lambda: Placement(self.properties.redundancy, self.properties.tier),
+            clock=clock,
+            lock=store.lock,
+        )
+        self.landing = Landing(
+            tables=tables,
+            pending=self.pending,
+            writer=self.writer,
+            clock=clock,
+            on_error=self._note_landing_error,
+        )
+        self.filesystem = self._make_filesystem()
+
+    def _make_filesystem(self) -> EngineFileSystem:
+        base = self.base
+        handles = Handles()
+        tree = Tree(
+            tables=base.tables, pending=self.pending, clock=base.clock, is_open=handles.is_open
+        )
+        files = Files(
+            tables=base.tables,
+            tree=tree,
+            pending=self.pending,
+            landing=self.landing,
+            reader=self.reader,
+            gate=self.gate,
+            clock=base.clock,
+        )
+        self.tree, self.handles = tree, handles
+        self.syncer = Syncer(
+            tables=base.tables,
+            pending=self.pending,
+            landing=self.landing,
+            commits=self.make_safe,
+        )
+        parts = FileSystemParts(
+            tables=base.tables,
+            tree=tree,
+            files=files,
+            handles=handles,
+            pending=self.pending,
+            space=self.space,
+            syncer=self.syncer,
+            metrics=base.metrics,
+            clock=base.clock,
+            direct_io_below_bytes=direct_io_below_bytes(),
+        )
+        return EngineFileSystem(parts, refusal=self.refusal)
+
+    def refusal(self) -> str:
+        """Return why nothing may change now; empty while changes are fine."""
+        return self.read_only_reason or self.base.store.stopped
+
+    def make_safe(self, generation: Generation, timeout_s: float) -> None:
+        """Commit up to *generation* and wait until it is acknowledged."""
+        if self.committer is not None:
+            self.committer.make_safe(generation, timeout_s)
+
+    def measure_space(self) -> None:
+        """Take over what the disks have room for now; asks every disk."""
+        landed_before = self.space.landed
+        for one in self.base.disks.presences():
+            if one.present:
+                self.base.disks.measure(one.record.disk_id)
+        redundancy = self.properties.redundancy
+        self.space.measure(
+            user_capacity(
+                self.base.disks.spaces(),
+                redundancy,
+                fragment_bytes=fragment_file_bytes(redundancy, EXTENT_BYTES_MAX),
+            ),
+            landed_before=landed_before,
+        )
+
+    def _after_commit(self, _closed: ClosedGroup) -> None:
+        self._groups.add()
+
+    def _note_landing_error(self, error: EngineError) -> None:
+        self.base.events.record(EventSeverity.ERROR, "landing", str(error))

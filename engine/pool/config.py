@@ -1,0 +1,114 @@
+"""``pool.toml``: where the pool's disks were last seen, and whose pool it is.
+
+Only what is needed to find the disks; everything else is in the metadata and
+survives the loss of this file (``import`` makes it again).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from engine.errors import PoolError
+from engine.ids import DiskUuid, PoolUuid
+
+CONFIG_NAME: Final = "pool.toml"
+LOCK_NAME: Final = "lock"
+RESERVE_NAME: Final = "reserve"
+
+_PREFACE: Final = """\
+# Where DynamicFS finds the disks of this pool. Written by the program;
+# a path may be corrected by hand while the pool is closed.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskPath:
+    """A disk and where it was last seen."""
+
+    name: str
+    uuid: DiskUuid
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolConfig:
+    """The content of ``pool.toml``."""
+
+    name: str
+    uuid: PoolUuid
+    disks: tuple[DiskPath, ...]
+
+
+def load_config(pool_dir: Path) -> PoolConfig:
+    """Read the configuration of the pool in *pool_dir*.
+
+    Raises:
+        PoolError: there is no pool, or its file cannot be read; one sentence.
+    """
+    path = pool_dir / CONFIG_NAME
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise PoolError(
+            f"{pool_dir} holds no pool: create one with 'dynamicfs init {pool_dir}',"
+            " or bring it back from its disks with 'dynamicfs import'"
+        ) from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise PoolError(f"{path} cannot be read: {error}") from error
+    try:
+        return PoolConfig(
+            name=str(data["name"]),
+            uuid=PoolUuid(UUID(data["uuid"])),
+            disks=tuple(
+                DiskPath(
+                    name=str(disk["name"]), uuid=DiskUuid(UUID(disk["uuid"])), path=str(disk["path"])
+                )
+                for disk in data.get("disk", [])
+            ),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise PoolError(f"{path} is damaged: {error!r}; make it again with 'import'") from error
+
+
+def save_config(pool_dir: Path, config: PoolConfig) -> None:
+    """Replace ``pool.toml`` atomically and durably."""
+    lines = [_PREFACE]
+    lines += [f"name = {json.dumps(config.name)}\n", f'uuid = "{config.uuid}"\n']
+    for disk in config.disks:
+        lines += [
+            "\n[[disk]]\n",
+            f"name = {json.dumps(disk.name)}\n",
+            f'uuid = "{disk.uuid}"\n',
+            f"path = {json.dumps(disk.path)}\n",
+        ]
+    write_durably(pool_dir / CONFIG_NAME, "".join(lines).encode())
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Replace *path* with *data*: all of it or nothing, also after a crash."""
+    scratch = path.with_name(path.name + ".new")
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    scratch.rename(path)
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,86 @@
+"""Threads that keep an open pool going: groups, disks, maintenance."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from engine.errors import EngineError
+from engine.limits import BUILDER_OPEN_S, GROUP_S_MAX, PROBE_S
+from engine.observe.events import EventSeverity
+from engine.pool.assembly import Engine
+
+TICK_S = 0.2
+"""How often groups and builders are looked at when nothing presses."""
+
+IDLE_S = 1.0
+"""How long maintenance rests when it found nothing to do."""
+
+
+class Keeper:
+    """One daemon thread that calls *turn* until it is stopped.
+
+    *turn* returns how many seconds to rest. An engine error is an event, not
+    the end of the thread: the next turn tries again.
+    """
+
+    def __init__(
+        self, name: str, engine: Engine, turn: Callable[[], float], wake: threading.Event
+    ) -> None:
+        self._engine = engine
+        self._turn = turn
+        self._wake = wake
+        self._stopping = False
+        self._last_error = ""
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """End after the present turn, waiting at most *timeout_s*."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            rest_s = IDLE_S
+            try:
+                rest_s = self._turn()
+                self._last_error = ""
+            except EngineError as error:
+                if str(error) != self._last_error:
+                    self._last_error = str(error)
+                    self._engine.base.events.record(
+                        EventSeverity.ERROR, self._thread.name, str(error)
+                    )
+            if rest_s > 0 and not self._stopping:
+                self._wake.wait(rest_s)
+
+
+def group_turn(engine: Engine) -> float:
+    """Freeze builders and commit groups at their age or bound."""
+    store, committer = engine.base.store, engine.committer
+    if committer is None or store.stopped:
+        return IDLE_S
+    with store.lock:
+        engine.pending.freeze_older_than(BUILDER_OPEN_S)
+        due = store.pressure.is_set() or store.dirty_age_s() >= GROUP_S_MAX
+        generation = store.open_generation
+    if due:
+        store.pressure.clear()
+        committer.commit(generation)
+    if engine.wal.wanted.is_set():
+        engine.wal.checkpoint()
+    return TICK_S
+
+
+def probe_turn(engine: Engine, probe: Callable[[], object]) -> float:
+    """Look at every disk, and take over how much room there is."""
+    engine.base.disks.probe_wanted.clear()
+    probe()
+    engine.measure_space()
+    return PROBE_S

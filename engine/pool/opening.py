@@ -1,0 +1,164 @@
+"""Open a pool: lock, disks, metadata at the head, the new epoch (R1-R7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from engine.clock import Clock
+from engine.device.protocol import Device
+from engine.errors import EngineError, PoolError
+from engine.ids import DiskUuid
+from engine.metadata.database import open_database
+from engine.metadata.journals import JournalShipper
+from engine.metadata.recovery import OpenedMetadata, OpenMode, open_metadata
+from engine.metadata.replay import read_head
+from engine.metadata.store import MetadataStore
+from engine.metadata.tables import Tables
+from engine.observe.events import EventLog, EventSeverity
+from engine.observe.metrics import Metrics
+from engine.pool.assembly import Engine, Foundations
+from engine.pool.config import PoolConfig, load_config
+from engine.pool.devices import OpenedDisk, open_disk
+from engine.pool.disk_set import CorruptionHook, DiskSet, JournalReach
+from engine.pool.ownership import PoolLock, fill_reserve
+from engine.pool.properties import load_properties
+
+EPOCH_S_MAX = 60.0
+"""How long an open waits until its epoch is acknowledged."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedPool:
+    """An engine at the head, and the lock that makes this process its owner."""
+
+    engine: Engine
+    lock: PoolLock
+
+
+def open_pool(
+    pool_dir: Path, *, mode: OpenMode, clock: Clock, on_corruption: CorruptionHook
+) -> OpenedPool:
+    """Open the pool in *pool_dir*.
+
+    Raises:
+        PoolBusyError: another process has it, or one of its disks.
+        PoolError, QuorumError, SplitHistoryError: one sentence why not.
+    """
+    config = load_config(pool_dir)
+    lock = PoolLock(pool_dir)
+    opened: dict[DiskUuid, OpenedDisk] = {}
+    try:
+        for disk in config.disks:
+            opened[disk.uuid] = open_disk(disk.path, pool=config.uuid, disk=disk.uuid)
+        engine = _open_on(pool_dir, config, opened, mode, clock, on_corruption)
+    except BaseException:
+        for one in opened.values():
+            if one.device is not None:
+                one.device.close()
+        lock.release()
+        raise
+    return OpenedPool(engine, lock)
+
+
+def _open_on(
+    pool_dir: Path,
+    config: PoolConfig,
+    opened: dict[DiskUuid, OpenedDisk],
+    mode: OpenMode,
+    clock: Clock,
+    on_corruption: CorruptionHook,
+) -> Engine:
+    events = EventLog(clock)
+    metrics = Metrics()
+    devices: dict[DiskUuid, Device] = {
+        uuid: one.device for uuid, one in opened.items() if one.device is not None
+    }
+    if not devices:
+        reasons = "; ".join(f"{disk.name}: {opened[disk.uuid].reason}" for disk in config.disks)
+        raise PoolError(f"no disk of pool {config.name} is there ({reasons})")
+    metadata = open_metadata(pool_dir, devices, mode=mode)
+    for text in metadata.events:
+        events.record(EventSeverity.WARNING, "open", text)
+    disks = DiskSet(clock=clock, metrics=metrics, events=events, on_corruption=on_corruption)
+    connection = open_database(metadata.database)
+    head = read_head(connection)
+    assert head is not None
+    store = MetadataStore(connection, template=head.header, clock=clock)
+    tables = Tables(store)
+    for record in tables.members.disks():
+        one = opened.get(record.uuid)
+        if one is None:
+            one = open_disk(record.path, pool=config.uuid, disk=record.uuid)
+            opened[record.uuid] = one
+        path = next((disk.path for disk in config.disks if disk.uuid == record.uuid), record.path)
+        disks.add(replace(record, path=path), one.device, one.reason)
+    shipper = None
+    if mode is not OpenMode.READ_ONLY:
+        store.start(head)
+        shipper = _start_shipping(pool_dir, store, disks, metadata, events, clock)
+    foundations = Foundations(
+        pool_dir=pool_dir,
+        database=metadata.database,
+        clock=clock,
+        metrics=metrics,
+        events=events,
+        disks=disks,
+        connection=connection,
+        store=store,
+        tables=tables,
+        shipper=shipper,
+    )
+    engine = Engine(foundations, load_properties(tables.members))
+    if shipper is None:
+        store.stop("the pool is opened read-only")
+        engine.read_only_reason = "the pool is opened read-only"
+    else:
+        _take_epoch(engine, metadata, forced=mode is OpenMode.FORCE)
+        if not fill_reserve(pool_dir):
+            events.record(EventSeverity.WARNING, "pool", "no room for the pool directory's reserve")
+    return engine
+
+
+def _start_shipping(
+    pool_dir: Path,
+    store: MetadataStore,
+    disks: DiskSet,
+    metadata: OpenedMetadata,
+    events: EventLog,
+    clock: Clock,
+) -> JournalShipper:
+    header = store.template
+    return JournalShipper(
+        JournalReach(disks),
+        tolerance=header.tolerance,
+        journal_set=header.journal_set,
+        acknowledged=header.generation,
+        behind=dict.fromkeys(metadata.lagging),
+        on_event=partial(_note, events),
+        clock=clock,
+        scratch=pool_dir,
+    )
+
+
+def _note(events: EventLog, severity: EventSeverity, text: str) -> None:
+    events.record(severity, "journals", text)
+
+
+def _take_epoch(engine: Engine, metadata: OpenedMetadata, *, forced: bool) -> None:
+    """Commit a root of the new epoch before any operation (R7)."""
+    store = engine.base.store
+    with store.lock:
+        store.take_header(replace(store.template, epoch=metadata.next_epoch, forced=forced))
+        generation = store.open_generation
+    try:
+        engine.make_safe(generation, EPOCH_S_MAX)
+    except EngineError:
+        assert engine.base.shipper is not None
+        engine.base.shipper.close(0.0)
+        store.close()
+        engine.base.disks.close()
+        raise
+
+

@@ -1,0 +1,148 @@
+"""An open pool: engine, threads, and the way it ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from engine.clock import Clock, SystemClock
+from engine.errors import EngineError
+from engine.ids import DiskId, ExtentId, InodeId
+from engine.extents.verdict import Verdict
+from engine.metadata.recovery import OpenMode
+from engine.observe.events import EventSeverity
+from engine.pool.keepers import Keeper, group_turn, probe_turn
+from engine.pool.membership import Membership
+from engine.pool.opening import open_pool
+from engine.vfs.filesystem import EngineFileSystem
+
+CLOSE_S_MAX = 120.0
+"""How long a close waits for accepted data to become safe."""
+
+_THREAD_S_MAX = 10.0
+_ORPHANS_PER_STEP = 256
+
+
+class Pool:
+    """A pool that this process owns. Thread-safe; close it once, from any thread."""
+
+    def __init__(
+        self, pool_dir: Path, *, mode: OpenMode = OpenMode.READ_WRITE, clock: Clock | None = None
+    ) -> None:
+        """Open the pool in *pool_dir* and start its threads.
+
+        Raises:
+            PoolBusyError, PoolError, QuorumError, SplitHistoryError: why not.
+        """
+        opened = open_pool(
+            pool_dir,
+            mode=mode,
+            clock=clock or SystemClock(),
+            on_corruption=self._note_corruption,
+        )
+        self.pool_dir = pool_dir
+        self.engine = opened.engine
+        self._lock = opened.lock
+        self.membership = Membership(self.engine)
+        self._keepers: list[Keeper] = []
+        self._closed = False
+        self.engine.measure_space()
+        if mode is not OpenMode.READ_ONLY:
+            self._start()
+
+    @property
+    def filesystem(self) -> EngineFileSystem:
+        """What a bridge serves."""
+        return self.engine.filesystem
+
+    def _start(self) -> None:
+        engine = self.engine
+        self._clean_up_after_crash()
+        engine.landing.start()
+        self.membership.settle_journal_set()
+        self._keepers = [
+            Keeper("group-timer", engine, lambda: group_turn(engine), engine.base.store.pressure),
+            Keeper(
+                "probe",
+                engine,
+                lambda: probe_turn(engine, self.membership.probe),
+                engine.base.disks.probe_wanted,
+            ),
+        ]
+        for keeper in self._keepers:
+            keeper.start()
+
+    def _clean_up_after_crash(self) -> None:
+        """End inodes nobody has open any more; bring staged rows on their way (R8)."""
+        tables, store = self.engine.base.tables, self.engine.base.store
+        with store.lock:
+            orphans = tables.inodes.orphans(_ORPHANS_PER_STEP)
+        while orphans:
+            for inode_id in orphans:
+                self.engine.tree.end_orphan(inode_id)
+            with store.lock:
+                orphans = tables.inodes.orphans(_ORPHANS_PER_STEP)
+        self._move_staged()
+
+    def _move_staged(self) -> None:
+        """Put staged bytes into builders as if just staged: landing replaces the rows."""
+        tables, store = self.engine.base.tables, self.engine.base.store
+        with store.lock:
+            maps = set(tables.file_map.staged_maps())
+            rows = store.connection.execute("SELECT id, map FROM inode WHERE map != 0")
+            inodes = [InodeId(inode) for inode, map_id in rows if map_id in maps] if maps else []
+        for inode_id in inodes:
+            self.engine.syncer.move_staged(inode_id)
+
+    def _note_corruption(
+        self, extent_id: ExtentId, index: int, disk_id: DiskId, kind: Verdict
+    ) -> None:
+        self.engine.base.events.record(
+            EventSeverity.ERROR,
+            "read",
+            f"extent {extent_id}: fragment {index} on disk {disk_id} is {kind}",
+        )
+
+    def close(self) -> None:
+        """Make everything safe and let go of the disks; harmless when repeated.
+
+        Raises:
+            EngineError: something accepted is not safe; the pool is closed all
+                the same, and the sentence says what was lost.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        engine = self.engine
+        failure: EngineError | None = None
+        for keeper in self._keepers:
+            keeper.stop(_THREAD_S_MAX)
+        if not engine.refusal():
+            try:
+                engine.syncer.sync_all()
+            except EngineError as error:
+                failure = error
+        engine.filesystem.close()
+        engine.landing.close(_THREAD_S_MAX)
+        if engine.base.shipper is not None:
+            engine.base.shipper.close(_THREAD_S_MAX)
+        engine.readers.close()
+        engine.base.store.close()
+        engine.base.disks.close()
+        self._lock.release()
+        if failure is not None:
+            raise failure
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+

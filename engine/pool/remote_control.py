@@ -1,0 +1,164 @@
+"""The client end of the control socket: ``PoolControl`` of a pool another process owns."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+from engine.errors import EngineError, PoolBusyError, PoolError
+from engine.limits import CONTROL_ANSWER_S, CONTROL_REPLY_BYTES_MAX
+from engine.pool.control_protocol import (
+    MOUNTPOINT,
+    SHUTDOWN,
+    LineReader,
+    candidate_paths,
+    send_line,
+)
+from engine.status.transport import ForeignReplyError, Json, decode, revive_error
+from engine.status.views import PoolView
+
+T = TypeVar("T")
+
+
+class RemoteControl:
+    """The verbs of a pool through its owner's socket. Thread-safe; one request at a time.
+
+    Every verb raises what the engine raised there (its class or the nearest
+    base), PoolBusyError when the owner went away or does not answer in time,
+    and ForeignReplyError when it answers in words this release does not know.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+        self._reader = LineReader(connection, bytes_max=CONTROL_REPLY_BYTES_MAX)
+
+    def __enter__(self) -> RemoteControl:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._connection.close()
+
+    def view(self) -> PoolView:
+        """Return the owner's newest view."""
+        return self._ask("view", PoolView)
+
+    def start_scrub(self, *, repair: bool) -> str:
+        """Start a scrub there."""
+        return self._ask("start_scrub", str, repair=repair)
+
+    def stop_scrub(self) -> str:
+        """Stop the scrub that runs there."""
+        return self._ask("stop_scrub", str)
+
+    def start_rebuild(self) -> str:
+        """Start the rebuild there without its delay."""
+        return self._ask("start_rebuild", str)
+
+    def probe_disks(self) -> Sequence[str]:
+        """Let the owner look at every disk now."""
+        return self._ask("probe_disks", tuple[str, ...])
+
+    def set_disk_health(self, disk: str, state: str) -> str:
+        """Set a disk's state."""
+        return self._ask("set_disk_health", str, disk=disk, state=state)
+
+    def add_disk(self, path: str, tier: str) -> str:
+        """Add a disk; a relative path is of this process, so it is made absolute here."""
+        return self._ask("add_disk", str, path=str(Path(path).absolute()), tier=tier)
+
+    def sync(self) -> str:
+        """Make everything the owner accepted durable."""
+        return self._ask("sync", str)
+
+    def check(self) -> Sequence[str]:
+        """Let the owner check its metadata."""
+        return self._ask("check", tuple[str, ...])
+
+    def list_extents(self, limit: int) -> Sequence[Mapping[str, object]]:
+        """Return at most *limit* extents."""
+        return self._ask("list_extents", tuple[dict[str, object], ...], limit=limit)
+
+    def metrics(self) -> Mapping[str, Mapping[str, float]]:
+        """Return the owner's counters."""
+        return self._ask("metrics", dict[str, dict[str, float]])
+
+    def mountpoint(self) -> str:
+        """Return where the owner has the pool mounted; empty when it has not."""
+        return self._ask(MOUNTPOINT, str)
+
+    def shutdown(self) -> str:
+        """End the owner; return when the pool is closed and all is durable.
+
+        Waits without a limit: what is accepted may take long to write to slow disks.
+        """
+        self._connection.settimeout(None)
+        return self._ask(SHUTDOWN, str)
+
+    def _ask(self, verb: str, expected: type[T], **arguments: bool | int | str) -> T:
+        """Send one request and decode its answer."""
+        given: dict[str, Json] = dict(arguments)
+        with self._lock:
+            try:
+                send_line(self._connection, {"verb": verb, "arguments": given})
+                reply = self._reader.read()
+            except TimeoutError as error:
+                self._connection.close()  # A late answer must not be taken for the next one.
+                raise PoolBusyError(
+                    f"the process that has the pool open did not answer {verb!r} in time"
+                ) from error
+            except OSError as error:
+                raise PoolBusyError(_gone(verb)) from error
+        if reply is None:
+            raise PoolBusyError(_gone(verb))
+        if "error" in reply:
+            raise revive_error(reply["error"], str(reply.get("sentence")))
+        if "result" not in reply:
+            raise ForeignReplyError(f"the answer to {verb!r} is not one this release knows")
+        return decode(expected, reply["result"])
+
+
+def _gone(verb: str) -> str:
+    return f"the process that had the pool open ended before it answered {verb!r}"
+
+
+def reach_owner(
+    pool_directory: Path, *, timeout_s: float = CONTROL_ANSWER_S
+) -> RemoteControl | None:
+    """Return control of the pool through the process that has it open, or None.
+
+    Raises:
+        PoolError: the socket is another user's.
+        PoolBusyError: the owner exists but does not take the connection.
+    """
+    for path in candidate_paths(pool_directory):
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(timeout_s)
+        failure: EngineError | None = None
+        try:
+            connection.connect(os.fsencode(path))
+        except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+            # None there, or what a dead process left: the next owner replaces it.
+            connection.close()
+            continue
+        except PermissionError:
+            failure = PoolError(f"the pool {pool_directory} is open by another user")
+        except OSError as error:
+            failure = PoolBusyError(
+                f"the process that has {pool_directory} open is not reachable: {error.strerror}"
+            )
+        if failure is not None:
+            connection.close()
+            raise failure
+        return RemoteControl(connection)
+    return None

@@ -1,0 +1,317 @@
+"""File data: what a range of a file is now, and how it changes.
+
+A read gathers, under the write lock, what is pending or staged and which
+extents hold the rest; the extents are read without the lock. A write copies
+its bytes into the open builder under the lock.
+"""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass, replace
+
+from engine.clock import Clock
+from engine.device.lanes import Lane
+from engine.errors import (
+    CorruptionError,
+    FileTooLargeError,
+    InvalidArgumentError,
+    IsDirectoryError,
+)
+from engine.extents.reader import ExtentReader
+from engine.ids import InodeId
+from engine.limits import EXTENT_BYTES_MAX, FILE_BYTES_MAX, STEP_ROWS_MAX
+from engine.metadata.read_gate import ReadGate
+from engine.metadata.tables import Tables
+from engine.model.extent import ExtentRecord
+from engine.model.inode import Inode, Segment, StagedRow
+from engine.vfs.landing import Landing, LandingError
+from engine.vfs.pending import Pending
+from engine.vfs.tree import Tree
+
+BUFFER_WAIT_S_MAX = 30.0
+"""A write waits this long for a buffer, then hears why there is none."""
+
+RESOLVE_TRIES_MAX = 3
+"""A read resolves its range again this often when its fragments moved."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExtentPart:
+    """Bytes of a read that are in an extent."""
+
+    at: int
+    record: ExtentRecord
+    offset: int
+    length: int
+
+
+@dataclass(slots=True)
+class ReadPlan:
+    """A range of a file as it was at one moment.
+
+    ``known`` are (position, bytes) from memory; everything not covered by
+    ``known`` or ``parts`` is a hole.
+    """
+
+    length: int
+    known: list[tuple[int, bytes]]
+    parts: list[ExtentPart]
+
+    def assemble(self, fetched: list[bytes | memoryview]) -> bytes | memoryview:
+        """Join what is known and what was fetched for ``parts``, in order."""
+        if len(fetched) == 1 and not self.known and len(fetched[0]) == self.length:
+            return fetched[0]
+        pieces = [
+            *self.known,
+            *((part.at, data) for part, data in zip(self.parts, fetched, strict=True)),
+        ]
+        pieces.sort(key=lambda piece: piece[0])
+        joined: list[bytes | memoryview] = []
+        at = 0
+        for position, data in pieces:
+            if position > at:
+                joined.append(bytes(position - at))
+            joined.append(data)
+            at = position + len(data)
+        if at < self.length:
+            joined.append(bytes(self.length - at))
+        return b"".join(joined)
+
+
+class Files:
+    """Reads, writes and sizes of regular files."""
+
+    def __init__(
+        self,
+        *,
+        tables: Tables,
+        tree: Tree,
+        pending: Pending,
+        landing: Landing,
+        reader: ExtentReader,
+        gate: ReadGate,
+        clock: Clock,
+    ) -> None:
+        self._tables = tables
+        self._store = tables.store
+        self._tree = tree
+        self._pending = pending
+        self._landing = landing
+        self._reader = reader
+        self._gate = gate
+        self._clock = clock
+
+    def regular(self, inode_id: InodeId) -> Inode:
+        """Return the inode of a regular file. Under the lock."""
+        inode = self._tree.inode(inode_id)
+        if stat.S_ISDIR(inode.mode):
+            raise IsDirectoryError(f"inode {inode_id} is a directory")
+        if not stat.S_ISREG(inode.mode):
+            raise InvalidArgumentError(f"inode {inode_id} is no regular file")
+        return inode
+
+    # Read
+
+    def plan(self, inode_id: InodeId, offset: int, length: int) -> ReadPlan:
+        """Resolve a range to memory, extents and holes. Takes the lock, no disk."""
+        with self._store.lock:
+            inode = self.regular(inode_id)
+            file = self._pending.files.get(inode_id)
+            size = inode.size if file is None else file.size
+            end = min(offset + length, size)
+            if end <= offset:
+                return ReadPlan(0, [], [])
+            plan = ReadPlan(end - offset, [], [])
+            gaps = [(offset, end)]
+            if file is not None and file.layers:
+                found, gaps = file.resolve(offset, end)
+                for item, extent in found:
+                    data = self._pending.bytes_of(extent, item.at, item.end - item.start)
+                    plan.known.append((item.start - offset, data))
+            for start, stop in gaps:
+                self._plan_committed(plan, inode, start, stop, offset)
+            return plan
+
+    def _plan_committed(
+        self, plan: ReadPlan, inode: Inode, start: int, stop: int, origin: int
+    ) -> None:
+        for piece in self._tables.file_map.pieces(inode.map_id, start, stop):
+            low = max(piece.offset, start)
+            match piece:
+                case StagedRow(offset, data):
+                    part = data[low - offset : stop - offset]
+                    plan.known.append((low - origin, part))
+                case Segment(offset, length, extent_id, extent_offset):
+                    high = min(offset + length, stop)
+                    record = self._tables.extents.get(extent_id)
+                    if record is None:
+                        raise CorruptionError(f"extent {extent_id} is named but not there")
+                    at = extent_offset + low - offset
+                    plan.parts.append(ExtentPart(low - origin, record, at, high - low))
+
+    def try_read(self, inode_id: InodeId, offset: int, length: int) -> bytes | memoryview | None:
+        """Return the range if no disk is needed, else None."""
+        plan = self.plan(inode_id, offset, length)
+        fetched: list[bytes | memoryview] = []
+        for part in plan.parts:
+            data = self._reader.try_read(part.record, part.offset, part.length)
+            if data is None:
+                return None
+            fetched.append(data)
+        return plan.assemble(fetched)
+
+    def read(self, inode_id: InodeId, offset: int, length: int) -> bytes | memoryview:
+        """Return the range, from disks where needed.
+
+        Raises:
+            CorruptionError: bytes are lost; never other bytes (P1).
+        """
+        tries = 0
+        while True:
+            tries += 1
+            with self._gate.enter():
+                plan = self.plan(inode_id, offset, length)
+                try:
+                    return plan.assemble(
+                        [
+                            self._reader.read(
+                                part.record, part.offset, part.length, lane=Lane.FOREGROUND
+                            )
+                            for part in plan.parts
+                        ]
+                    )
+                except CorruptionError:
+                    # Its fragments may have moved since the range was resolved.
+                    if tries >= RESOLVE_TRIES_MAX or not self._moved(plan):
+                        raise
+
+    def _moved(self, plan: ReadPlan) -> bool:
+        with self._store.lock:
+            return any(
+                self._tables.extents.get(part.record.extent_id) != part.record
+                for part in plan.parts
+            )
+
+    def prefetch(self, inode_id: InodeId, offset: int, length: int) -> None:
+        """Bring a range into the page cache; errors are left to the read itself."""
+        with self._gate.enter():
+            for part in self.plan(inode_id, offset, length).parts:
+                self._reader.prefetch(part.record, part.offset, part.length, lane=Lane.FOREGROUND)
+
+    # Write
+
+    def try_write(self, inode_id: InodeId, offset: int, data: bytes | memoryview) -> bool:
+        """Accept *data*, at most one extent long; False when no buffer is free.
+
+        Raises:
+            NoSpaceError: no room with the redundancy (P6); nothing was taken.
+        """
+        if offset + len(data) > FILE_BYTES_MAX:
+            raise FileTooLargeError("beyond the largest file offset")
+        with self._store.lock:
+            self._store.require_running()
+            inode = self.regular(inode_id)
+            file = self._pending.file_of(inode_id, inode.size)
+            if offset + len(data) > file.size:
+                self._finish_reaping(inode)
+            try:
+                taken = self._pending.accept(file, offset, memoryview(data))
+            finally:
+                self._pending.settle(file, inode.size)
+            if taken and inode.mode & (stat.S_ISUID | stat.S_ISGID):
+                self._clear_privileges(inode_id)
+            return taken
+
+    def write(self, inode_id: InodeId, offset: int, data: bytes | memoryview) -> None:
+        """Accept *data*, waiting for buffers.
+
+        Raises:
+            NoSpaceError: no room; what came before in *data* may be accepted.
+            LandingError: the disks do not take data; see its text.
+        """
+        view = memoryview(data)
+        for at in range(0, len(view), EXTENT_BYTES_MAX):
+            piece = view[at : at + EXTENT_BYTES_MAX]
+            deadline_s = self._clock.monotonic_s() + BUFFER_WAIT_S_MAX
+            while not self.try_write(inode_id, offset + at, piece):
+                left_s = deadline_s - self._clock.monotonic_s()
+                if left_s <= 0:
+                    raise LandingError(self._landing.reason())
+                self._landing.wait_for_room(min(left_s, 1.0))
+
+    def _clear_privileges(self, inode_id: InodeId) -> None:
+        """Writing ends suid, and sgid where it means execution."""
+        with self._store.operation():
+            inode = self._tree.inode(inode_id)
+            mode = without_privileges(inode.mode)
+            if mode != inode.mode:
+                self._tables.inodes.update(replace(inode, mode=mode, ctime_ns=self._clock.now_ns()))
+
+    # Size
+
+    def resize(self, inode_id: InodeId, size: int) -> None:
+        """Cut or extend a file; inside the caller's operation.
+
+        A cut detaches what is many rows long; Collect removes it later, and
+        growing over such a rest finishes it first.
+        """
+        if size > FILE_BYTES_MAX or size < 0:
+            raise FileTooLargeError("beyond the largest file offset")
+        inode = self.regular(inode_id)
+        file = self._pending.files.get(inode_id)
+        current = inode.size if file is None else file.size
+        if size == 0 and current:
+            self._pending.forget(inode_id)
+            self._tree.empty_map(inode)
+            inode = replace(inode, size=0, map_id=self._store.new_map_id())
+        elif size < current:
+            if file is not None:
+                file.truncate(size)
+            self._cut(inode, size)
+            inode = replace(inode, size=min(inode.size, size))
+        elif size > current:
+            self._finish_reaping(inode)
+            if file is not None and file.layers:
+                file.size = size
+            else:
+                inode = replace(inode, size=size)
+                if file is not None:
+                    self._pending.forget(inode_id)
+        self._tables.inodes.update(inode)
+
+    def _cut(self, inode: Inode, size: int) -> None:
+        cleared = self._tables.file_map.clear(
+            inode.map_id, size, FILE_BYTES_MAX, row_limit=STEP_ROWS_MAX
+        )
+        self._tables.garbage.suspect(cleared.extents)
+        if not cleared.complete:
+            self._tables.file_map.detach(inode.map_id, size)
+
+    def _finish_reaping(self, inode: Inode) -> None:
+        """Remove what a large cut left behind, before the file covers it again."""
+        file_map = self._tables.file_map
+        if not file_map.has_tail(inode.map_id):
+            return
+        start = file_map.reap_offset(inode.map_id)
+        with self._store.operation():
+            while start is not None:
+                cleared = file_map.clear(
+                    inode.map_id, start, FILE_BYTES_MAX, row_limit=STEP_ROWS_MAX
+                )
+                self._tables.garbage.suspect(cleared.extents)
+                if cleared.complete:
+                    file_map.reaped(inode.map_id)
+                    start = None
+
+
+def without_privileges(mode: int) -> int:
+    """Return *mode* as a write or a change of owner leaves it.
+
+    >>> oct(without_privileges(0o106755)), oct(without_privileges(0o102644))
+    ('0o100755', '0o102644')
+    """
+    mode &= ~stat.S_ISUID
+    if mode & stat.S_IXGRP:
+        mode &= ~stat.S_ISGID
+    return mode

@@ -1,0 +1,351 @@
+"""The facade of the engine for bridges: ``FileSystem`` over the tables.
+
+Thread-safe. Quick calls take the write lock for one operation and wait for no
+disk; slow ones may. See ``engine.vfs.interface`` for what each promises.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Final
+
+from engine.clock import Clock
+from engine.errors import (
+    AttributeTooLargeError,
+    BadHandleError,
+    EngineError,
+    InvalidArgumentError,
+    NoSpaceError,
+    ReadOnlyError,
+)
+from engine.ids import InodeId
+from engine.limits import (
+    BLOCK_BYTES,
+    NAME_BYTES_MAX,
+    XATTR_NAME_BYTES_MAX,
+    XATTR_VALUE_BYTES_MAX,
+)
+from engine.metadata.tables import Tables
+from engine.observe.metrics import Metrics
+from engine.vfs.files import Files, without_privileges
+from engine.vfs.handles import Handles, OpenHandle
+from engine.vfs.interface import (
+    AttributeChanges,
+    Attributes,
+    Caller,
+    DirectoryItem,
+    FileSystemStatistics,
+    HandleId,
+    OpenedFile,
+    OpenMode,
+    RenameFlags,
+)
+from engine.vfs.pending import Pending
+from engine.vfs.space import SpaceAccount
+from engine.vfs.sync import Syncer
+from engine.vfs.tree import Tree
+
+READ_AHEAD_THREADS: Final = 2
+FILES_SHOWN_MAX: Final = 2**48
+"""Inode numbers do not run out; statfs wants some figure."""
+
+_RENAME_TRIES_MAX: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSystemParts:
+    """What the facade is made of; built by the pool."""
+
+    tables: Tables
+    tree: Tree
+    files: Files
+    handles: Handles
+    pending: Pending
+    space: SpaceAccount
+    syncer: Syncer
+    metrics: Metrics
+    clock: Clock
+    direct_io_below_bytes: int
+    """Under this much free space write() itself must hear ENOSPC (P6)."""
+
+
+class EngineFileSystem:
+    """POSIX meaning over the pool; implements ``FileSystem``."""
+
+    def __init__(self, parts: FileSystemParts, *, refusal: Callable[[], str]) -> None:
+        """*refusal* says why nothing may change now; empty while changes are fine."""
+        self._store = parts.tables.store
+        self._inodes = parts.tables.inodes
+        self._tree = parts.tree
+        self._files = parts.files
+        self._handles = parts.handles
+        self._pending = parts.pending
+        self._space = parts.space
+        self._syncer = parts.syncer
+        self._clock = parts.clock
+        self._direct_io_below_bytes = parts.direct_io_below_bytes
+        self._refusal = refusal
+        self._ahead = ThreadPoolExecutor(READ_AHEAD_THREADS, thread_name_prefix="read-ahead")
+        counter = parts.metrics.counter
+        self._read_ops, self._read_bytes = counter("read_ops_total"), counter("read_bytes_total")
+        self._write_ops = counter("write_ops_total")
+        self._write_bytes = counter("write_bytes_total")
+        self._namespace_ops, self._syncs = counter("namespace_ops_total"), counter("syncs_total")
+        self.lookup = parts.tree.lookup
+        self.get_attributes = parts.tree.get_attributes
+        self.read_directory = parts.tree.read_directory
+        self.read_symlink = parts.tree.read_symlink
+        self.get_xattr = parts.tree.get_xattr
+        self.list_xattrs = parts.tree.list_xattrs
+
+    def close(self) -> None:
+        """Stop reading ahead. Open handles stay valid for what is in memory."""
+        self._ahead.shutdown(wait=True, cancel_futures=True)
+
+    def _begin_change(self) -> None:
+        reason = self._refusal()
+        if reason:
+            raise ReadOnlyError(reason)
+        self._namespace_ops.add()
+
+    # Names
+
+    def create(
+        self, parent: InodeId, name: bytes, mode: int, how: OpenMode, caller: Caller
+    ) -> tuple[Attributes, OpenedFile]:
+        self._begin_change()
+        self._require_room()
+        with self._store.lock:
+            mode = stat.S_IFREG | stat.S_IMODE(mode)
+            attributes = self._tree.make(parent, name, mode, rdev=0, caller=caller)
+            return attributes, self._add_handle(attributes.inode.inode_id, how)
+
+    def make_node(
+        self, parent: InodeId, name: bytes, mode: int, rdev: int, caller: Caller
+    ) -> Attributes:
+        self._begin_change()
+        if stat.S_ISDIR(mode):
+            raise InvalidArgumentError("mknod makes no directories")
+        self._require_room()
+        return self._tree.make(parent, name, mode, rdev=rdev, caller=caller)
+
+    def make_directory(self, parent: InodeId, name: bytes, mode: int, caller: Caller) -> Attributes:
+        self._begin_change()
+        self._require_room()
+        mode = stat.S_IFDIR | stat.S_IMODE(mode)
+        return self._tree.make(parent, name, mode, rdev=0, caller=caller)
+
+    def make_symlink(
+        self, parent: InodeId, name: bytes, target: bytes, caller: Caller
+    ) -> Attributes:
+        self._begin_change()
+        self._require_room()
+        return self._tree.make_symlink(parent, name, target, caller)
+
+    def link(self, inode_id: InodeId, parent: InodeId, name: bytes) -> Attributes:
+        self._begin_change()
+        return self._tree.link(inode_id, parent, name)
+
+    def unlink(self, parent: InodeId, name: bytes) -> None:
+        self._begin_change()
+        self._tree.unlink(parent, name)
+
+    def remove_directory(self, parent: InodeId, name: bytes) -> None:
+        self._begin_change()
+        self._tree.remove_directory(parent, name)
+
+    def try_rename(
+        self,
+        parent: InodeId,
+        name: bytes,
+        new_parent: InodeId,
+        new_name: bytes,
+        flags: RenameFlags,
+    ) -> bool:
+        self._begin_change()
+        with self._store.lock:
+            source = self._tree.target_of(parent, name)
+            replaces = self._tree.target_of(new_parent, new_name) is not None
+            # Over an existing name the data goes along, or a crash could leave
+            # neither the old nor the new file (P2).
+            if replaces and source is not None and not self._syncer.stage_if_small(source):
+                return False
+            with self._store.operation():
+                self._tree.rename(parent, name, new_parent, new_name, flags)
+            return True
+
+    def rename(
+        self,
+        parent: InodeId,
+        name: bytes,
+        new_parent: InodeId,
+        new_name: bytes,
+        flags: RenameFlags,
+    ) -> None:
+        for _ in range(_RENAME_TRIES_MAX):
+            with self._store.lock:
+                source = self._tree.target_of(parent, name)
+            if source is not None:
+                self._syncer.settle_file(source)
+            if self.try_rename(parent, name, new_parent, new_name, flags):
+                return
+        # Someone keeps writing: what was written before the call has landed.
+        with self._store.operation():
+            self._tree.rename(parent, name, new_parent, new_name, flags)
+
+    # Attributes
+
+    def set_attributes(
+        self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
+    ) -> Attributes:
+        self._begin_change()
+        with self._store.operation():
+            if changes.size is not None:
+                self._files.resize(inode_id, changes.size)
+            inode = self._tree.inode(inode_id)
+            mode = inode.mode
+            now = self._clock.now_ns()
+            resized = changes.size is not None
+            if resized or changes.uid is not None or changes.gid is not None:
+                mode = mode if stat.S_ISDIR(mode) else without_privileges(mode)
+            if changes.mode is not None:
+                mode = stat.S_IFMT(mode) | stat.S_IMODE(changes.mode)
+            mtime_ns = now if resized else inode.mtime_ns
+            inode = replace(
+                inode,
+                mode=mode,
+                uid=inode.uid if changes.uid is None else changes.uid,
+                gid=inode.gid if changes.gid is None else changes.gid,
+                atime_ns=inode.atime_ns if changes.atime_ns is None else changes.atime_ns,
+                mtime_ns=mtime_ns if changes.mtime_ns is None else changes.mtime_ns,
+                ctime_ns=now if changes.ctime_ns is None else changes.ctime_ns,
+            )
+            self._inodes.update(inode)
+            return self._tree.attributes(inode)
+
+    def set_xattr(self, inode_id: InodeId, name: bytes, value: bytes) -> None:
+        self._begin_change()
+        if not name or len(name) > XATTR_NAME_BYTES_MAX:
+            raise InvalidArgumentError("an attribute name has 1 to 255 bytes")
+        if len(value) > XATTR_VALUE_BYTES_MAX:
+            raise AttributeTooLargeError(f"a value of {len(value)} bytes")
+        self._tree.set_xattr(inode_id, name, value)
+
+    def remove_xattr(self, inode_id: InodeId, name: bytes) -> None:
+        self._begin_change()
+        self._tree.remove_xattr(inode_id, name)
+
+    # Files
+
+    def open(self, inode_id: InodeId, how: OpenMode) -> OpenedFile:
+        with self._store.lock:
+            self._files.regular(inode_id)
+            if how & OpenMode.TRUNCATE:
+                self.set_attributes(inode_id, AttributeChanges(size=0), Caller(0, 0))
+            return self._add_handle(inode_id, how)
+
+    def _add_handle(self, inode_id: InodeId, how: OpenMode) -> OpenedFile:
+        direct_io = bool(how & OpenMode.WRITE) and (
+            self._space.free_bytes < self._direct_io_below_bytes
+        )
+        number = self._handles.add(OpenHandle(inode_id, how, direct_io))
+        return OpenedFile(number, direct_io)
+
+    def release(self, handle: HandleId) -> None:
+        with self._store.lock:
+            ended = self._handles.remove(handle)
+            if ended is None:
+                return
+            inode = self._inodes.get(ended)
+            if inode is not None and inode.nlink == 0 and not self._store.stopped:
+                self._tree.end_orphan(ended)
+
+    def try_read(self, handle: HandleId, offset: int, length: int) -> bytes | memoryview | None:
+        with self._store.lock:
+            opened = self._handles.get(handle)
+            start, count = opened.sequence.advise(offset, length)
+        if count:
+            self._ahead.submit(self._read_ahead, opened.inode_id, start, count)
+        data = self._files.try_read(opened.inode_id, offset, length)
+        if data is not None:
+            self._read_ops.add()
+            self._read_bytes.add(len(data))
+        return data
+
+    def read(self, handle: HandleId, offset: int, length: int) -> bytes | memoryview:
+        with self._store.lock:
+            inode_id = self._handles.get(handle).inode_id
+        data = self._files.read(inode_id, offset, length)
+        self._read_ops.add()
+        self._read_bytes.add(len(data))
+        return data
+
+    def _read_ahead(self, inode_id: InodeId, start: int, length: int) -> None:
+        try:
+            self._files.prefetch(inode_id, start, length)
+        except EngineError:
+            # Reading ahead is a guess; the read itself meets the error and tells it.
+            return
+
+    def try_write(self, handle: HandleId, offset: int, data: bytes) -> int | None:
+        opened = self._writable(handle)
+        if not self._files.try_write(opened.inode_id, offset, data):
+            return None
+        self._after_write(opened, len(data))
+        return len(data)
+
+    def write(self, handle: HandleId, offset: int, data: bytes) -> int:
+        opened = self._writable(handle)
+        self._files.write(opened.inode_id, offset, data)
+        self._after_write(opened, len(data))
+        return len(data)
+
+    def _writable(self, handle: HandleId) -> OpenHandle:
+        reason = self._refusal()
+        if reason:
+            raise ReadOnlyError(reason)
+        with self._store.lock:
+            opened = self._handles.get(handle)
+        if not opened.how & OpenMode.WRITE:
+            raise BadHandleError(f"handle {handle} is not open for writing")
+        return opened
+
+    def _after_write(self, opened: OpenHandle, length: int) -> None:
+        self._write_ops.add()
+        self._write_bytes.add(length)
+        if opened.direct_io or opened.how & OpenMode.DIRECT:
+            # Without the writeback cache no SETATTR follows, so times are ours.
+            now = self._clock.now_ns()
+            changes = AttributeChanges(mtime_ns=now, ctime_ns=now)
+            self.set_attributes(opened.inode_id, changes, Caller(0, 0))
+
+    def sync_file(self, inode_id: InodeId) -> None:
+        self._syncs.add()
+        if not self._refusal():
+            self._syncer.sync_file(inode_id)
+
+    def sync_all(self) -> None:
+        self._syncs.add()
+        if not self._refusal():
+            self._syncer.sync_all()
+
+    # Space
+
+    def _require_room(self) -> None:
+        if self._space.free_bytes == 0 and self._pending.open is None:
+            raise NoSpaceError("the pool is full: no room for a new file")
+
+    def statistics(self) -> FileSystemStatistics:
+        with self._store.lock:
+            room = self._pending.open.builder.room if self._pending.open else 0
+        return FileSystemStatistics(
+            block_bytes=BLOCK_BYTES,
+            blocks_total=self._space.total_bytes // BLOCK_BYTES,
+            blocks_free=(self._space.free_bytes + room) // BLOCK_BYTES,
+            files_total=FILES_SHOWN_MAX,
+            files_free=FILES_SHOWN_MAX,
+            name_bytes_max=NAME_BYTES_MAX,
+        )

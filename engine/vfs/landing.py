@@ -1,0 +1,250 @@
+"""Frozen builders become extents: written in parallel, landed in order (O3).
+
+A builder whose write fails is tried again while its bytes stay in memory:
+nothing accepted is dropped. Waiters hear the error after a bounded time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from engine.clock import Clock
+from engine.errors import EngineError, EngineStoppedError, RetryableError
+from engine.extents.writer import ExtentWriter
+from engine.device.lanes import Lane
+from engine.ids import InodeId
+from engine.limits import STEP_ROWS_MAX
+from engine.metadata.tables import Tables
+from engine.model.inode import Segment
+from engine.vfs.overlay import Layer, PendingRange, without_newer_staged
+from engine.vfs.pending import Pending, PendingExtent
+
+WRITERS: Final = 2
+"""Two keep the disks busy while one encodes; more only compete for the cores."""
+
+RETRY_S: Final = 1.0
+"""Between two tries of a builder that cannot be written now."""
+
+LANDING_S_MAX: Final = 60.0
+"""How long a waiter waits for builders; then it hears what went wrong."""
+
+
+class LandingError(RetryableError):
+    """Accepted data cannot be written now; it stays in memory and is tried again."""
+
+
+class Landing:
+    """Threads that write frozen builders and put them into the metadata."""
+
+    def __init__(
+        self,
+        *,
+        tables: Tables,
+        pending: Pending,
+        writer: ExtentWriter,
+        clock: Clock,
+        on_error: Callable[[EngineError], None],
+    ) -> None:
+        self._tables = tables
+        self._store = tables.store
+        self._pending = pending
+        self._writer = writer
+        self._clock = clock
+        self._on_error = on_error
+        self._landing_lock = threading.Lock()
+        self._closing = False
+        self._threads = [
+            threading.Thread(target=self._run, name=f"landing-{number}", daemon=True)
+            for number in range(WRITERS)
+        ]
+
+    def start(self) -> None:
+        """Start the writer threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def close(self, timeout_s: float) -> None:
+        """Stop the threads; what did not land stays pending."""
+        with self._store.lock:
+            self._closing = True
+            self._pending.changed.notify_all()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(timeout_s)
+
+    def wait_landed(self, sequence: int, timeout_s: float = LANDING_S_MAX) -> None:
+        """Wait until every builder up to *sequence* has landed.
+
+        Raises:
+            LandingError: it did not in time; names why.
+        """
+        deadline_s = self._clock.monotonic_s() + timeout_s
+        pending = self._pending
+        with self._store.lock:
+            while pending.frozen and pending.frozen[0].sequence <= sequence:
+                left_s = deadline_s - self._clock.monotonic_s()
+                if left_s <= 0 or self._closing or self._store.stopped:
+                    raise LandingError(self._why(pending.frozen[0]))
+                self._clock.wait(pending.changed, min(left_s, RETRY_S))
+
+    def wait_for_room(self, timeout_s: float) -> None:
+        """Wait until some builder lands, at most *timeout_s*."""
+        with self._store.lock:
+            if self._pending.frozen:
+                self._clock.wait(self._pending.changed, timeout_s)
+
+    def reason(self) -> str:
+        """Return why the oldest builder has not landed, for people."""
+        with self._store.lock:
+            frozen = self._pending.frozen
+            return self._why(frozen[0]) if frozen else "no buffer is free"
+
+    def _why(self, extent: PendingExtent) -> str:
+        if self._store.stopped:
+            return self._store.stopped
+        return str(extent.error) if extent.error else "the disks did not take the data in time"
+
+    # Threads
+
+    def _run(self) -> None:
+        while True:
+            with self._store.lock:
+                extent = self._claim()
+                if extent is None:
+                    if self._closing:
+                        return
+                    self._clock.wait(self._pending.changed, RETRY_S)
+                    continue
+            try:
+                self._write(extent)
+                self._land_ready()
+            except EngineStoppedError as error:
+                # The group is lost (C8): nothing may be built on it any more.
+                self._on_error(error)
+                return
+
+    def _claim(self) -> PendingExtent | None:
+        if self._closing or self._store.stopped:
+            return None
+        for extent in self._pending.frozen:
+            if not extent.claimed:
+                extent.claimed = True
+                if extent.extent_id is None:
+                    extent.extent_id = self._store.new_extent_id()
+                return extent
+        return None
+
+    def _write(self, extent: PendingExtent) -> None:
+        """Write one builder to the disks, or leave it for a later try."""
+        with self._store.lock:
+            wanted = extent.is_wanted
+            generation, epoch = self._store.open_generation, self._store.epoch
+        if not wanted:
+            extent.written = True
+            return
+        assert extent.extent_id is not None
+        builder = extent.builder
+        try:
+            extent.record = self._writer.write(
+                builder.buffer,
+                extent_id=extent.extent_id,
+                length_bytes=builder.length,
+                redundancy=builder.redundancy,
+                tier=builder.tier,
+                epoch=epoch,
+                generation=generation,
+                pool_uuid=self._store.template.pool_uuid,
+                new_layout=self._store.new_layout_id,
+                lane=Lane.FOREGROUND,
+            )
+            extent.written = True
+            extent.error = None
+        except EngineError as error:
+            self._on_error(error)
+            with self._store.lock:
+                extent.error = error
+                self._clock.wait(self._pending.changed, RETRY_S)
+                extent.claimed = False
+
+    def _land_ready(self) -> None:
+        """Land the oldest builders as far as they are written (O3)."""
+        with self._landing_lock:
+            while True:
+                with self._store.lock:
+                    frozen = self._pending.frozen
+                    if not frozen or not frozen[0].written or self._store.stopped:
+                        return
+                    extent = frozen[0]
+                self._land(extent)
+
+    def _land(self, extent: PendingExtent) -> None:
+        """Put one written builder into the metadata, some files per operation."""
+        garbage = self._tables.garbage
+        if extent.record is not None:
+            with self._store.lock:
+                garbage.begin_landing(extent.record.extent_id)
+                with self._store.operation():
+                    self._tables.extents.insert(extent.record)
+            waiting = list(extent.layers.items())
+            while waiting:
+                waiting = self._land_some(extent, waiting)
+        with self._store.lock:
+            for inode_id, layer in extent.layers.items():
+                self._retire(inode_id, layer)
+            if extent.record is not None:
+                garbage.end_landing(extent.record.extent_id)
+            self._pending.frozen.remove(extent)
+            self._pending.release(extent, landed=extent.record is not None)
+
+    def _land_some(
+        self, extent: PendingExtent, waiting: list[tuple[InodeId, Layer]]
+    ) -> list[tuple[InodeId, Layer]]:
+        """Land the first files of *waiting* in one operation; return the rest."""
+        rows = 0
+        done: list[tuple[InodeId, Layer]] = []
+        with self._store.lock:
+            with self._store.operation():
+                for inode_id, layer in waiting:
+                    if done and rows + len(layer.ranges) > STEP_ROWS_MAX // 2:
+                        break
+                    rows += 1 + len(layer.ranges)
+                    self._land_file(extent, inode_id, layer)
+                    done.append((inode_id, layer))
+            for inode_id, layer in done:
+                self._retire(inode_id, layer)
+        return waiting[len(done) :]
+
+    def _land_file(self, extent: PendingExtent, inode_id: InodeId, layer: Layer) -> None:
+        """Apply one file's ranges with the size they imply; inside an operation."""
+        file = self._pending.files.get(inode_id)
+        inode = self._tables.inodes.get(inode_id)
+        if file is None or inode is None or not layer.ranges or layer not in file.layers:
+            return
+        assert extent.record is not None
+        file_map, garbage = self._tables.file_map, self._tables.garbage
+        ranges: list[PendingRange] = without_newer_staged(layer.ranges, file.layers[1:])
+        for item in ranges:
+            cleared = file_map.clear(inode.map_id, item.start, item.end, item.end - item.start + 1)
+            garbage.suspect(cleared.extents)
+            file_map.put_segment(
+                inode.map_id,
+                Segment(item.start, item.end - item.start, extent.record.extent_id, item.at),
+            )
+        # The last layer brings growth by truncation with it too (O4).
+        last = len(file.layers) == 1
+        size = file.size if last else max(inode.size, layer.ranges[-1].end)
+        if size != inode.size:
+            self._tables.inodes.resize(inode, size)
+
+    def _retire(self, inode_id: InodeId, layer: Layer) -> None:
+        """Forget a layer that landed; under the write lock."""
+        file = self._pending.files.get(inode_id)
+        if file is None or not file.layers or file.layers[0] is not layer:
+            return
+        del file.layers[0]
+        if not file.layers:
+            inode = self._tables.inodes.get(inode_id)
+            if inode is None or inode.size == file.size:
+                del self._pending.files[inode_id]
