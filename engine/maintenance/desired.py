@@ -206,9 +206,7 @@ def _mended(
     # What can be done is done: each fragment more is one loss more survived.
     possible = sorted(ref.index for ref in (*in_place, *elsewhere[:others]))
     if possible:
-        return Desired(
-            action=Action.REBUILD, exposure=exposure, kind=kind, indexes=tuple(possible)
-        )
+        return Desired(action=Action.REBUILD, exposure=exposure, kind=kind, indexes=tuple(possible))
     return Desired(
         action=Action.PENDING,
         exposure=exposure,

@@ -65,7 +65,7 @@ def bring_members(
             appended = _append_missing(decision, positions[disk], devices[disk], sources)
         except DeviceError as error:
             events.append(f"disk {disk}: not brought to the head: {error}")
-        except DamagedRecordError:
+        except (DamagedRecordError, QuorumError):
             without_base.append(disk)
         else:
             held.add(disk)

@@ -41,7 +41,9 @@ def find_common(disks: JournalDisks, target: DiskUuid, source: DiskUuid) -> Gene
         for point in ours.checkpoints
         if chain.get(point.root.generation) == point.root.root_hash
     ]
-    if not bases and (not chain or min(chain) > 1):
+    if not bases and not held and (theirs.checkpoints or not chain):
+        return None  # A checkpoint to begin with beats every root since the first.
+    if not bases and min(chain, default=2) > 1:
         return None
     last = max(bases, default=Generation(0))
     while last + 1 in held:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import apsw
 
 from engine.device.protocol import Device, JournalEntry
-from engine.errors import DamagedRecordError, DeviceError
+from engine.errors import DamagedRecordError, DeviceError, QuorumError
 from engine.format.root import decode_root, root_hash
 from engine.ids import Generation
 from engine.model.root import RootRecord
@@ -64,23 +64,31 @@ def read_chain(
 
     Raises:
         DamagedRecordError: no source has the next record.
+        QuorumError: nor has any that answers, but some do not.
     """
+    failures: list[DeviceError] = []
     wanted = Generation(after + 1)
     while wanted <= last:
         before = wanted
         for source in sources:
-            for found in _run_of(source, wanted, previous_hash, last):
+            for found in _run_of(source, wanted, previous_hash, last, failures):
                 yield found
                 wanted = Generation(wanted + 1)
                 previous_hash = found.root_hash
+        if wanted == before and failures:
+            raise QuorumError(f"no disk that answers holds root {wanted}: {failures[-1]}")
         if wanted == before:
             raise DamagedRecordError(f"no disk holds root {wanted} intact")
 
 
 def _run_of(
-    source: RecordSource, wanted: Generation, previous_hash: bytes, last: Generation
+    source: RecordSource,
+    wanted: Generation,
+    previous_hash: bytes,
+    last: Generation,
+    failures: list[DeviceError],
 ) -> Iterator[ChainRecord]:
-    """Yield linked records of one source until it breaks off."""
+    """Yield linked records of one source until it breaks off; *failures* grows."""
     if wanted > last:
         return
     records = source(wanted)
@@ -90,7 +98,10 @@ def _run_of(
             if generation != wanted:
                 return
             record = decode_root(encoded)
-        except (StopIteration, DeviceError, DamagedRecordError):
+        except DeviceError as error:
+            failures.append(error)
+            return
+        except (StopIteration, DamagedRecordError):
             return
         if (record.generation, record.previous_hash) != (wanted, previous_hash):
             return

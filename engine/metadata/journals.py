@@ -115,10 +115,8 @@ class JournalShipper:
     def members(self) -> tuple[MemberView, ...]:
         """Return how each disk stands that is sent roots."""
         with self._changed:
-            return tuple(
-                MemberView(disk=m.disk, state=m.state, last=m.last, reason=m.reason)
-                for m in self._members.values()
-            )
+            acknowledged = self._ring.acknowledged
+            return tuple(member.view(acknowledged) for member in self._members.values())
 
     def submit(self, root: ShippedRoot) -> None:
         """Send *root*, the next one, to every member; waits while the ring is full.
@@ -187,6 +185,13 @@ class JournalShipper:
             if member is not None and member.is_prepared:
                 member.attempt += 1
                 del self._members[disk]
+
+    def retry_now(self) -> None:
+        """Try lost members at once; for whoever saw a disk come back."""
+        with self._changed:
+            for member in self._members.values():
+                member.retry_s = 0.0
+        self._tender.wake()
 
     def close(self, timeout_s: float) -> None:
         """Wait up to *timeout_s* for what was submitted, then stop. Repeatable.
@@ -338,11 +343,7 @@ class JournalShipper:
         with self._changed:
             if member.attempt != attempt:
                 return
-            member.attempt += 1
-            member.is_sending = False
-            member.state = MemberState.LOST
-            member.reason = str(error) or type(error).__name__
-            member.retry_s = self._clock.monotonic_s()
+            member.lose(str(error) or type(error).__name__, self._clock.monotonic_s())
             self._changed.notify_all()
         self._on_event(
             EventSeverity.WARNING, f"journal disk {member.disk} was lost: {member.reason}"

@@ -9,7 +9,13 @@ from pathlib import Path
 import apsw
 
 from engine.device.protocol import Device
-from engine.errors import DamagedDatabaseError, DamagedRecordError, DeviceError
+from engine.errors import (
+    CorruptionError,
+    DamagedDatabaseError,
+    DamagedRecordError,
+    DeviceError,
+    QuorumError,
+)
 from engine.format.checkpoint import read_checkpoint
 from engine.ids import DiskUuid, Generation
 from engine.metadata.chain import RecordSource, read_chain
@@ -85,6 +91,7 @@ def replay(connection: apsw.Connection, sources: Sequence[RecordSource], head: R
     Raises:
         DamagedRecordError: a record is missing everywhere, does not apply, or
             the chain leads to another root; the database stays at a root before.
+        QuorumError: a record is on no disk that answers; likewise.
     """
     start = read_head(connection)
     after, previous = (
@@ -126,7 +133,7 @@ def rebuild(
     for base in (*bases, None):
         try:
             _rebuild_from(base, scratch, head=head, devices=devices, sources=sources)
-        except (DamagedRecordError, DamagedDatabaseError, DeviceError, apsw.Error) as error:
+        except (CorruptionError, QuorumError, DeviceError, apsw.Error) as error:
             failure = failure or error
         else:
             return

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.device.protocol import Device
-from engine.errors import DamagedDatabaseError, DamagedRecordError, PoolError, QuorumError
+from engine.errors import CorruptionError, PoolError, QuorumError
 from engine.ids import DiskUuid, Epoch
 from engine.metadata.bring import bring_members, set_stale_aside
 from engine.metadata.chain import RecordSource, journal_source, outbox_source
@@ -210,7 +210,7 @@ class _Opening:
             if verdict is LocalVerdict.BEHIND:
                 try:
                     count = self._replay_into(self._database, sources)
-                except (DamagedRecordError, DamagedDatabaseError) as error:
+                except (CorruptionError, QuorumError) as error:
                     self._events.append(f"the metadata database does not replay: {error}")
                 else:
                     self._events.append(f"{count} roots replayed into the metadata database")

@@ -8,6 +8,7 @@ checked; any conflict aborts; and the number of rows must be the record's.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 import apsw
 
@@ -138,6 +139,18 @@ def _check_follows(head: Head | None, record: RootRecord) -> None:
         )
 
 
+_KEY_COLUMNS: Final = {
+    "dentry": "1, 2",
+    "xattr": "1, 2",
+    "segment": "1, 2",
+    "fragment": "1, 2",
+    "damage": "1, 2",
+    "staged": "1, 2",
+    "dropped": "1, 2, 3",
+}
+"""Columns of the keys that are more than the first one."""
+
+
 def differences(one: apsw.Connection, other: apsw.Connection) -> list[str]:
     """Compare two databases table by table; return what differs, empty if nothing.
 
@@ -145,22 +158,15 @@ def differences(one: apsw.Connection, other: apsw.Connection) -> list[str]:
     """
     found: list[str] = []
     for table in (*TRACKED_TABLES, "staged", "head"):
-        query = (
-            f"SELECT * FROM {table} ORDER BY 1, 2"
-            if table != "orphan"
-            else ("SELECT * FROM orphan ORDER BY 1")
-        )
-        if table in ("dropped",):
-            query = "SELECT * FROM dropped ORDER BY 1, 2, 3"
-        left, right = one.execute(query), other.execute(query)
-        row = 0
-        for mine in left:
+        left = one.execute(f"SELECT * FROM {table} ORDER BY {_KEY_COLUMNS.get(table, '1')}")
+        right = other.execute(f"SELECT * FROM {table} ORDER BY {_KEY_COLUMNS.get(table, '1')}")
+        row = -1
+        for row, mine in enumerate(left):
             theirs = right.fetchone()
             if mine != theirs:
                 found.append(f"{table}: row {row} is {mine!r} here and {theirs!r} there")
                 break
-            row += 1
         else:
             if right.fetchone() is not None:
-                found.append(f"{table}: more than {row} rows there")
+                found.append(f"{table}: more than {row + 1} rows there")
     return found

@@ -9,10 +9,14 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from engine.ids import DiskUuid, Epoch, Generation
-from engine.limits import OUTBOX_BYTES_MAX, OUTBOX_ROOTS_MAX
+from engine.limits import OUTBOX_BYTES_MAX, OUTBOX_ROOTS_MAX, PROBE_S
 from engine.metadata.quorum import JournalSet
+
+RETRY_S: Final = PROBE_S
+FAILURE_FORGOTTEN_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,10 +72,28 @@ class Member:
     attempt: int = 0
     is_sending: bool = False
     called_s: float = 0.0
+    failed_s: float = float("-inf")
     retry_s: float = 0.0
     until: Generation | None = None
     is_prepared: bool = False
     is_tended: bool = False
+
+    def lose(self, reason: str, now_s: float) -> None:
+        """Give up its call. A first failure is tried again at once, later ones
+        after RETRY_S (seconds)."""
+        self.attempt += 1
+        self.is_sending = False
+        self.state, self.reason = MemberState.LOST, reason
+        is_first = now_s - self.failed_s > FAILURE_FORGOTTEN_S
+        self.failed_s = now_s
+        self.retry_s = now_s if is_first else now_s + RETRY_S
+
+    def view(self, acknowledged: Generation) -> MemberView:
+        """Return how it stands; lagging too if it lacks what is acknowledged."""
+        state = self.state
+        if state is MemberState.CURRENT and not self.holds(acknowledged) and self.until is None:
+            state = MemberState.LAGGING
+        return MemberView(disk=self.disk, state=state, last=self.last, reason=self.reason)
 
     def holds(self, generation: Generation) -> bool:
         """Whether it has *generation* and everything before it."""

@@ -19,10 +19,9 @@ from engine.limits import DEVICE_CALL_S_MAX, PROBE_S
 from engine.metadata.catchup import copy_base, copy_records, find_common
 from engine.metadata.disks import JournalDisks, run_on
 from engine.metadata.labels import tell_label
-from engine.metadata.shipping import Member, MemberState, QueuedRoot, RootRing
+from engine.metadata.shipping import RETRY_S, Member, MemberState, QueuedRoot, RootRing
 from engine.observe.events import EventSeverity
 
-_RETRY_S: Final = PROBE_S
 _REPAIRABLE: Final = (DeviceError, DamagedRecordError, QuorumError)
 
 
@@ -53,7 +52,7 @@ class Tender:
         self._is_wanted = False
         self._stopping = False
         self._to_tell: list[QueuedRoot] = []
-        self._thread = threading.Thread(target=self._run, name="journal-tender", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="journal-shipper", daemon=True)
 
     def start(self) -> None:
         """Begin tending."""
@@ -112,6 +111,7 @@ class Tender:
                 self._is_wanted = False
             if not self._stopping:
                 self._tend()
+        self._tell_labels()
 
     def _tend(self) -> None:
         self._give_up_slow_calls()
@@ -122,7 +122,7 @@ class Tender:
             except _REPAIRABLE as error:
                 with self._changed:
                     member.reason = str(error) or type(error).__name__
-                    member.retry_s = self._clock.monotonic_s() + _RETRY_S
+                    member.retry_s = self._clock.monotonic_s() + RETRY_S
             finally:
                 member.is_tended = False
         self._kick()
@@ -133,10 +133,7 @@ class Tender:
         with self._changed:
             for member in self._members.values():
                 if member.is_sending and now_s - member.called_s > DEVICE_CALL_S_MAX:
-                    member.attempt += 1
-                    member.is_sending = False
-                    member.state, member.reason = MemberState.LOST, "it does not answer"
-                    member.retry_s = now_s + _RETRY_S
+                    member.lose("it does not answer", now_s)
                     slow.append(member)
             if slow:
                 self._changed.notify_all()

@@ -35,7 +35,9 @@ class ErasureCoding:
         if self.data < 1 or self.parity < 1:
             raise UsageError(f"rs:{self.data}+{self.parity} needs at least 1+1")
         if self.data + self.parity > FRAGMENTS_PER_EXTENT_MAX - 1:
-            raise UsageError(f"rs:{self.data}+{self.parity} is over 255 fragments, the field's bound")
+            raise UsageError(
+                f"rs:{self.data}+{self.parity} is over 255 fragments, the field's bound"
+            )
 
     def __str__(self) -> str:
         return f"rs:{self.data}+{self.parity}"

@@ -25,14 +25,12 @@ def choose_journal_set(
 ) -> tuple[DiskUuid, ...]:
     """Return 2m+1 disks that are there, or all when there are fewer.
 
-    Healthy ones first, then members of *current*, since a new one must be
-    brought up; ties by id. Failed and missing disks never carry roots.
+    With 2m+1 of them any m may be lost, and what m+1 acknowledged is met by
+    every open (P3). Healthy ones first, then members of *current*, since a new
+    one must be brought up; ties by id. Failed and missing disks never carry
+    roots.
     """
-    usable = [
-        disk
-        for disk in disks
-        if disk.uuid in present and disk.state is not DiskState.FAILED
-    ]
+    usable = [disk for disk in disks if disk.uuid in present and disk.state is not DiskState.FAILED]
     usable.sort(key=lambda disk: (_RANK[disk.state], disk.uuid not in current, disk.disk_id))
     chosen = usable[: 2 * tolerance + 1]
     return tuple(disk.uuid for disk in sorted(chosen, key=lambda disk: disk.disk_id))

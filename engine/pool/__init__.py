@@ -1,0 +1,1 @@
+"""An open pool: its disks, its threads, the verbs of its operator."""

@@ -61,6 +61,8 @@ class Engine:
         self.base = base
         self.properties = properties
         self.read_only_reason = ""
+        self.shipped_bytes = 0
+        """Bytes of root records since the pool was opened; the committer counts."""
         store, tables, clock = base.store, base.tables, base.clock
         self.readers = ReaderPool(base.database)
         self.wal = WalKeeper(base.connection, base.database, self.readers)
@@ -107,7 +109,7 @@ class Engine:
             gate=self.gate,
             clock=base.clock,
         )
-        self.tree, self.handles = tree, handles
+        self.tree, self.files, self.handles = tree, files, handles
         self.syncer = Syncer(
             tables=base.tables,
             pending=self.pending,
@@ -153,8 +155,9 @@ class Engine:
             landed_before=landed_before,
         )
 
-    def _after_commit(self, _closed: ClosedGroup) -> None:
+    def _after_commit(self, closed: ClosedGroup) -> None:
         self._groups.add()
+        self.shipped_bytes += len(closed.encoded)
 
     def _note_landing_error(self, error: EngineError) -> None:
         self.base.events.record(EventSeverity.ERROR, "landing", str(error))

@@ -67,7 +67,9 @@ def load_config(pool_dir: Path) -> PoolConfig:
             uuid=PoolUuid(UUID(data["uuid"])),
             disks=tuple(
                 DiskPath(
-                    name=str(disk["name"]), uuid=DiskUuid(UUID(disk["uuid"])), path=str(disk["path"])
+                    name=str(disk["name"]),
+                    uuid=DiskUuid(UUID(disk["uuid"])),
+                    path=str(disk["path"]),
                 )
                 for disk in data.get("disk", [])
             ),

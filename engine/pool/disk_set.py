@@ -223,7 +223,9 @@ class DiskSet:
         """Whether asking the disk makes sense now."""
         disk = self._disks.get(disk_id)
         return (
-            disk is not None and disk.lanes is not None and disk.record.state is not DiskState.FAILED
+            disk is not None
+            and disk.lanes is not None
+            and disk.record.state is not DiskState.FAILED
         )
 
     def report_failure(self, disk_id: DiskId, error: DeviceError) -> None:

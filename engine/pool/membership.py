@@ -250,13 +250,15 @@ class Membership:
             generation = store.open_generation
         self._engine.make_safe(generation, CHANGE_S_MAX)
         self._disks.add(record, device)
-        base.events.record(EventSeverity.INFO, record.name, f"{record.name} joined at {record.path}")
+        base.events.record(
+            EventSeverity.INFO, record.name, f"{record.name} joined at {record.path}"
+        )
 
 
 def _sentence(one: DiskPresence) -> str:
     name = one.record.name
     if not one.present:
         return f"{name}: missing: {one.reason}"
-    return f"{name}: {one.record.state}, {one.record.path}" + (f": {one.reason}" if one.reason else "")
-
-
+    return f"{name}: {one.record.state}, {one.record.path}" + (
+        f": {one.reason}" if one.reason else ""
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from engine.device.protocol import Buffer, Capacity, Device, JournalEntry, JournalGap, StoredName
+from engine.device.protocol import Buffer, Device, JournalEntry, JournalGap, StoredName
 from engine.errors import DeviceError, NameAbsentError, NameTakenError
 from engine.ids import Epoch, Generation
 from engine.observe.metrics import Metrics
@@ -69,5 +69,3 @@ class MeteredDevice:
 
     def journal_list(self, start: Generation) -> Iterator[JournalEntry | JournalGap]:
         return self.inner.journal_list(start)
-
-

@@ -160,5 +160,3 @@ def _take_epoch(engine: Engine, metadata: OpenedMetadata, *, forced: bool) -> No
         store.close()
         engine.base.disks.close()
         raise
-
-

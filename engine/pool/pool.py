@@ -8,8 +8,8 @@ from typing import Self
 
 from engine.clock import Clock, SystemClock
 from engine.errors import EngineError
-from engine.ids import DiskId, ExtentId, InodeId
 from engine.extents.verdict import Verdict
+from engine.ids import DiskId, ExtentId, InodeId
 from engine.metadata.recovery import OpenMode
 from engine.observe.events import EventSeverity
 from engine.pool.keepers import Keeper, group_turn, probe_turn
@@ -144,5 +144,3 @@ class Pool:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-

@@ -1,0 +1,1 @@
+"""Frozen views of a running pool, and the verbs that steer it."""

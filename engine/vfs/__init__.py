@@ -1,0 +1,1 @@
+"""POSIX meaning over extents and metadata; ``interface`` is what bridges see."""

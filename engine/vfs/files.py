@@ -8,6 +8,7 @@ its bytes into the open builder under the lock.
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from engine.clock import Clock
@@ -17,6 +18,7 @@ from engine.errors import (
     FileTooLargeError,
     InvalidArgumentError,
     IsDirectoryError,
+    NoSpaceError,
 )
 from engine.extents.reader import ExtentReader
 from engine.ids import InodeId
@@ -101,6 +103,8 @@ class Files:
         self._reader = reader
         self._gate = gate
         self._clock = clock
+        self.make_room: Callable[[], bool] = lambda: False
+        """Frees what was deleted and measures again; False if nothing came of it."""
 
     def regular(self, inode_id: InodeId) -> Inode:
         """Return the inode of a regular file. Under the lock."""
@@ -234,11 +238,20 @@ class Files:
         for at in range(0, len(view), EXTENT_BYTES_MAX):
             piece = view[at : at + EXTENT_BYTES_MAX]
             deadline_s = self._clock.monotonic_s() + BUFFER_WAIT_S_MAX
-            while not self.try_write(inode_id, offset + at, piece):
+            while not self._accepts(inode_id, offset + at, piece):
                 left_s = deadline_s - self._clock.monotonic_s()
                 if left_s <= 0:
                     raise LandingError(self._landing.reason())
                 self._landing.wait_for_room(min(left_s, 1.0))
+
+    def _accepts(self, inode_id: InodeId, offset: int, piece: memoryview) -> bool:
+        """Try once; a full pool is given the chance to free what was deleted."""
+        try:
+            return self.try_write(inode_id, offset, piece)
+        except NoSpaceError:
+            if not self.make_room():
+                raise
+            return self.try_write(inode_id, offset, piece)
 
     def _clear_privileges(self, inode_id: InodeId) -> None:
         """Writing ends suid, and sgid where it means execution."""

@@ -7,7 +7,7 @@ disk; slow ones may. See ``engine.vfs.interface`` for what each promises.
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final
@@ -36,7 +36,6 @@ from engine.vfs.interface import (
     AttributeChanges,
     Attributes,
     Caller,
-    DirectoryItem,
     FileSystemStatistics,
     HandleId,
     OpenedFile,
@@ -47,6 +46,7 @@ from engine.vfs.pending import Pending
 from engine.vfs.space import SpaceAccount
 from engine.vfs.sync import Syncer
 from engine.vfs.tree import Tree
+from engine.vfs.xattrs import Xattrs
 
 READ_AHEAD_THREADS: Final = 2
 FILES_SHOWN_MAX: Final = 2**48
@@ -98,8 +98,9 @@ class EngineFileSystem:
         self.get_attributes = parts.tree.get_attributes
         self.read_directory = parts.tree.read_directory
         self.read_symlink = parts.tree.read_symlink
-        self.get_xattr = parts.tree.get_xattr
-        self.list_xattrs = parts.tree.list_xattrs
+        self._xattrs = Xattrs(tables=parts.tables, tree=parts.tree, clock=parts.clock)
+        self.get_xattr = self._xattrs.get_xattr
+        self.list_xattrs = self._xattrs.list_xattrs
 
     def close(self) -> None:
         """Stop reading ahead. Open handles stay valid for what is in memory."""
@@ -232,11 +233,11 @@ class EngineFileSystem:
             raise InvalidArgumentError("an attribute name has 1 to 255 bytes")
         if len(value) > XATTR_VALUE_BYTES_MAX:
             raise AttributeTooLargeError(f"a value of {len(value)} bytes")
-        self._tree.set_xattr(inode_id, name, value)
+        self._xattrs.set_xattr(inode_id, name, value)
 
     def remove_xattr(self, inode_id: InodeId, name: bytes) -> None:
         self._begin_change()
-        self._tree.remove_xattr(inode_id, name)
+        self._xattrs.remove_xattr(inode_id, name)
 
     # Files
 
@@ -292,8 +293,11 @@ class EngineFileSystem:
 
     def try_write(self, handle: HandleId, offset: int, data: bytes) -> int | None:
         opened = self._writable(handle)
-        if not self._files.try_write(opened.inode_id, offset, data):
-            return None
+        try:
+            if not self._files.try_write(opened.inode_id, offset, data):
+                return None
+        except NoSpaceError:
+            return None  # The slow call frees what was deleted before it gives up.
         self._after_write(opened, len(data))
         return len(data)
 

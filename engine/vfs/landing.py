@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Final
 
 from engine.clock import Clock
+from engine.device.lanes import Lane
 from engine.errors import EngineError, EngineStoppedError, RetryableError
 from engine.extents.writer import ExtentWriter
-from engine.device.lanes import Lane
 from engine.ids import InodeId
 from engine.limits import STEP_ROWS_MAX
 from engine.metadata.tables import Tables

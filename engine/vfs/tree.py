@@ -15,7 +15,6 @@ from engine.errors import (
     InvalidArgumentError,
     IsDirectoryError,
     NameTooLongError,
-    NoAttributeError,
     NotDirectoryError,
     NotEmptyError,
     NotFoundError,
@@ -263,9 +262,7 @@ class Tree:
         """Remove an inode and let go of its data; inside an operation."""
         self._pending.forget(inode.inode_id)
         self.empty_map(inode)
-        if not stat.S_ISREG(inode.mode):
-            self._names.forget(inode.inode_id)
-        elif self._names.list_xattrs(inode.inode_id):
+        if not stat.S_ISREG(inode.mode) or self._names.list_xattrs(inode.inode_id):
             self._names.forget(inode.inode_id)
         self._inodes.delete(inode.inode_id)
 
@@ -365,7 +362,7 @@ class Tree:
                 raise InvalidArgumentError("a directory cannot move below itself")
             at = self.inode(at).parent
 
-    # Extended attributes and link targets
+    # Link targets
 
     def read_symlink(self, inode_id: InodeId) -> bytes:
         with self._store.lock:
@@ -374,33 +371,6 @@ class Tree:
             if target is None:
                 raise InvalidArgumentError(f"inode {inode_id} is no symbolic link")
             return target
-
-    def get_xattr(self, inode_id: InodeId, name: bytes) -> bytes:
-        with self._store.lock:
-            self.inode(inode_id)
-            value = self._names.get_xattr(inode_id, name)
-            if value is None:
-                raise NoAttributeError(repr(name))
-            return value
-
-    def set_xattr(self, inode_id: InodeId, name: bytes, value: bytes) -> None:
-        with self._store.operation():
-            inode = self.inode(inode_id)
-            self._names.set_xattr(inode_id, name, value)
-            self._inodes.update(replace(inode, ctime_ns=self._clock.now_ns()))
-
-    def list_xattrs(self, inode_id: InodeId) -> Sequence[bytes]:
-        with self._store.lock:
-            self.inode(inode_id)
-            return self._names.list_xattrs(inode_id)
-
-    def remove_xattr(self, inode_id: InodeId, name: bytes) -> None:
-        with self._store.operation():
-            inode = self.inode(inode_id)
-            if self._names.get_xattr(inode_id, name) is None:
-                raise NoAttributeError(repr(name))
-            self._names.remove_xattr(inode_id, name)
-            self._inodes.update(replace(inode, ctime_ns=self._clock.now_ns()))
 
 
 def _is_removed_directory(inode: Inode) -> bool:

@@ -1,0 +1,52 @@
+"""What panes draw from, and what they return."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dynamicfs_tui.console.glyphs import Glyphs
+from dynamicfs_tui.console.rates import PoolRates
+from dynamicfs_tui.console.text import Line
+from engine.status.views import DiskView, PoolView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """One moment of the pool, with everything a pane may show."""
+
+    view: PoolView
+    rates: PoolRates
+    glyphs: Glyphs
+    now_ns: int
+    """Wall clock of the console, not of the view: it goes on while a display is held."""
+    selected_uuid: str = ""
+    read_only: bool = False
+    """Whether this console refuses every change, whatever the pool allows."""
+    held_s: float | None = None
+    """Age of a display that the operator holds."""
+    fault: str = ""
+    """Why the newest view could not be taken; empty when it could."""
+
+    @property
+    def selected(self) -> DiskView | None:
+        """The disk under the cursor."""
+        for disk in self.view.disks:
+            if disk.uuid == self.selected_uuid:
+                return disk
+        return self.view.disks[0] if self.view.disks else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaneText:
+    """A pane's content: *head* and *foot* stay, *body* scrolls between them."""
+
+    title: str
+    head: tuple[Line, ...] = ()
+    columns: tuple[Line, ...] = ()
+    """Column titles: above the body, and only where a row of it fits too."""
+    body: tuple[Line, ...] = ()
+    foot: tuple[Line, ...] = ()
+    cursor: int | None = None
+    """Row of *body* that must stay visible."""
+    hint: str = ""
+    """Keys of the pane, shown in its frame."""

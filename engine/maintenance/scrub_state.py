@@ -1,0 +1,61 @@
+"""Where a scrub is, kept in a small file beside the database.
+
+The file may be lost or damaged: then the next scrub begins anew. It is no
+metadata, and nothing but scrub reads it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+
+@dataclass(slots=True)
+class ScrubState:
+    """Counters of a scrub. ``cursor``: extents at or above it are done."""
+
+    running: bool = False
+    repair: bool = False
+    cursor: int = 0
+    started_ns: int = 0
+    finished_ns: int = 0
+    done_fragments: int = 0
+    total_fragments: int = 0
+    done_bytes: int = 0
+    total_bytes: int = 0
+    intact: int = 0
+    corrupt: int = 0
+    missing: int = 0
+    misplaced: int = 0
+    unreferenced: int = 0
+    parity_mismatches: int = 0
+    repaired: int = 0
+    runs_completed: int = 0
+
+
+def load_state(path: Path) -> ScrubState:
+    """Return the state in *path*, an empty one when there is none to trust."""
+    try:
+        values = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return ScrubState()
+    if not isinstance(values, dict):
+        return ScrubState()
+    state = ScrubState()
+    for field in fields(ScrubState):
+        value = values.get(field.name)
+        if type(value) is not type(getattr(state, field.name)):
+            return ScrubState()
+        setattr(state, field.name, value)
+    return state
+
+
+def save_state(path: Path, state: ScrubState) -> None:
+    """Write *state* to *path*: old or new after a crash. A full disk is no error."""
+    temporary = path.with_suffix(".tmp")
+    with suppress(OSError):
+        temporary.write_text(json.dumps(asdict(state)), "utf-8")
+        os.replace(temporary, path)

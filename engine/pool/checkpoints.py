@@ -1,0 +1,82 @@
+"""When a checkpoint of the metadata is due, and making it beside the work."""
+
+from __future__ import annotations
+
+from engine.errors import EngineError
+from engine.ids import Generation
+from engine.metadata.checkpoint import due, make_checkpoint
+from engine.metadata.quorum import JournalSet
+from engine.observe.events import EventSeverity
+from engine.pool.assembly import Engine
+from engine.pool.disk_set import JournalReach
+from engine.units import format_bytes
+
+ACKNOWLEDGE_S_MAX = 60.0
+RETRY_BYTES = 16 * 1024 * 1024
+"""After a failed checkpoint the next try waits for this much more journal."""
+
+
+class CheckpointKeeper:
+    """Makes a checkpoint when the journals have outgrown the last one.
+
+    One caller at a time (the maintenance thread); a failure is an event, and
+    every journal stays until a checkpoint was proved.
+    """
+
+    def __init__(self, engine: Engine, *, journal_bytes: int) -> None:
+        """*journal_bytes* are in the journals since the last checkpoint."""
+        self._engine = engine
+        self._bytes_before = journal_bytes
+        self._wait_bytes = 0
+
+    @property
+    def journal_bytes(self) -> int:
+        """Bytes shipped since the last checkpoint."""
+        return self._bytes_before + self._engine.shipped_bytes
+
+    def turn(self) -> bool:
+        """Make a checkpoint if one is due; return whether it did something."""
+        base = self._engine.base
+        if base.shipper is None or base.store.stopped:
+            return False
+        journal_bytes = self.journal_bytes
+        database_bytes = base.database.stat().st_size
+        if not due(journal_bytes=journal_bytes - self._wait_bytes, database_bytes=database_bytes):
+            return False
+        try:
+            self.make()
+        except EngineError as error:
+            self._wait_bytes += RETRY_BYTES
+            base.events.record(EventSeverity.ERROR, "checkpoint", f"not made: {error}")
+            return False
+        self._wait_bytes = 0
+        self._bytes_before -= journal_bytes
+        return True
+
+    def make(self) -> None:
+        """Make a checkpoint now.
+
+        Raises:
+            DamagedDatabaseError: the proof failed; the journals stay (DESIGN 5).
+            QuorumError, DamagedRecordError: it could not be stored.
+        """
+        base = self._engine.base
+        shipper = base.shipper
+        assert shipper is not None
+
+        def wait(generation: Generation) -> None:
+            shipper.wait_acknowledged(generation, ACKNOWLEDGE_S_MAX)
+
+        made = make_checkpoint(
+            JournalReach(base.disks),
+            database=base.database,
+            scratch=base.pool_dir,
+            quorum=JournalSet.of(base.store.template),
+            wait_acknowledged=wait,
+        )
+        base.events.record(
+            EventSeverity.INFO,
+            "checkpoint",
+            f"generation {made.generation} proved over {made.replayed} roots and stored on"
+            f" {len(made.disks)} disks ({format_bytes(made.length_bytes)})",
+        )

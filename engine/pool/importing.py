@@ -1,0 +1,146 @@
+"""Bring a pool directory back from its disks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.device.directory import DirectoryDevice
+from engine.device.protocol import Device
+from engine.errors import DamagedRecordError, EngineError, PoolError
+from engine.format.label import decode_label
+from engine.ids import DiskUuid
+from engine.metadata.database import open_database
+from engine.metadata.files import DATABASE_NAME
+from engine.metadata.importing import ImportSurvey, survey
+from engine.metadata.importing import import_pool as rebuild_database
+from engine.metadata.members import load_disks
+from engine.model.label import DiskLabel
+from engine.pool.config import DiskPath, PoolConfig, save_config
+from engine.pool.devices import require_directory
+from engine.pool.ownership import PoolLock, fill_reserve
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenDisk:
+    """A directory that was given, and what its label says; ``problem`` if it is none."""
+
+    path: str
+    label: DiskLabel | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What the given disks hold. ``metadata`` is None when nothing can be imported."""
+
+    disks: tuple[GivenDisk, ...]
+    metadata: ImportSurvey | None
+    obstacle: str
+
+
+def survey_disks(paths: Sequence[Path]) -> Survey:
+    """Look at the directories *paths* and change nothing.
+
+    Raises:
+        PoolError: one of them is no directory.
+        PoolBusyError: one of them is in use.
+    """
+    with _opened(paths) as (given, devices):
+        if not devices:
+            return Survey(disks=given, metadata=None, obstacle="none of these is a readable disk")
+        try:
+            return Survey(disks=given, metadata=survey(devices), obstacle="")
+        except EngineError as error:
+            return Survey(disks=given, metadata=None, obstacle=str(error))
+
+
+def import_disks(paths: Sequence[Path], into: Path) -> list[str]:
+    """Make the pool directory *into* from the disks at *paths*; return sentences.
+
+    Can be repeated after an interruption: the configuration comes last, and
+    without it *into* is no pool yet.
+
+    Raises:
+        PoolError, SplitHistoryError, DamagedRecordError: one sentence why not.
+    """
+    with _opened(paths) as (given, devices):
+        if not devices:
+            raise PoolError("none of the given directories is a readable disk of a pool")
+        into.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = PoolLock(into)
+        try:
+            head = rebuild_database(devices, into)
+            config = _configuration(into, given)
+            fill_reserve(into)
+            save_config(into, config)
+        finally:
+            lock.release()
+    found = {disk.uuid for disk in config.disks}
+    missing = [uuid for uuid in head.header.members if uuid not in found]
+    sentences = [f"pool {config.name} is at {head} in {into}"]
+    sentences += [f"{one.path}: {one.problem}" for one in given if one.problem]
+    if missing:
+        sentences.append(f"{len(missing)} of {len(head.header.members)} disks were not given")
+    return sentences
+
+
+def _configuration(into: Path, given: Sequence[GivenDisk]) -> PoolConfig:
+    """Return the configuration: given disks where they are now, others where they were."""
+    connection = open_database(into / DATABASE_NAME)
+    try:
+        records = load_disks(connection)
+    finally:
+        connection.close()
+    labels = {one.label.disk_uuid: one for one in given if one.label is not None}
+    first = next(one.label for one in given if one.label is not None)
+    return PoolConfig(
+        name=first.pool_name,
+        uuid=first.pool_uuid,
+        disks=tuple(
+            DiskPath(
+                name=record.name,
+                uuid=record.uuid,
+                path=labels[record.uuid].path if record.uuid in labels else record.path,
+            )
+            for record in records
+        ),
+    )
+
+
+@contextmanager
+def _opened(
+    paths: Sequence[Path],
+) -> Iterator[tuple[tuple[GivenDisk, ...], dict[DiskUuid, Device]]]:
+    """Open the disks at *paths* for the length of a ``with``."""
+    given: list[GivenDisk] = []
+    devices: dict[DiskUuid, Device] = {}
+    opened: list[DirectoryDevice] = []
+    try:
+        for path in paths:
+            real = require_directory(str(path))
+            one, device = _open_one(real)
+            if device is not None:
+                opened.append(device)
+            if device is not None and one.label is not None:
+                if one.label.disk_uuid in devices:
+                    raise PoolError(f"{path}: disk {one.label.disk_name} is given twice")
+                devices[one.label.disk_uuid] = device
+            given.append(one)
+        yield tuple(given), devices
+    finally:
+        for device in opened:
+            device.close()
+
+
+def _open_one(path: str) -> tuple[GivenDisk, DirectoryDevice | None]:
+    try:
+        device = DirectoryDevice.open(path)
+    except EngineError as error:
+        return GivenDisk(path=path, label=None, problem=str(error)), None
+    try:
+        return GivenDisk(path=path, label=decode_label(device.get_label())), device
+    except (DamagedRecordError, EngineError) as error:
+        return GivenDisk(path=path, label=None, problem=str(error)), device

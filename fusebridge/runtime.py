@@ -1,0 +1,58 @@
+"""The seam between the bridge and whatever runs its coroutines.
+
+Operations know only ``offload``; Mount knows only ``run``, ``call_soon`` and
+``stop``. The dispatcher is one implementation, a thin layer over trio could be
+another (decision 0001).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from enum import Enum
+from typing import ParamSpec, Protocol, TypeVar
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+class Pool(Enum):
+    """Who waits with whom. The value is the number of threads at most.
+
+    Reads never queue behind writers that wait for a buffer, names never
+    behind data, and many fsyncs share one group, so they get the most threads.
+    """
+
+    READ = 16
+    WRITE = 8
+    METADATA = 4
+    SYNC = 32
+
+
+class Runtime(Protocol):
+    """Runs the session of one mount."""
+
+    def install(self) -> None:
+        """Take the place of ``pyfuse3.trio``; before ``pyfuse3.init``."""
+
+    def run(self, session: Callable[[], Coroutine[object, object, None]]) -> None:
+        """Run *session* to its end on this thread; raise what ended it."""
+
+    async def offload(
+        self,
+        pool: Pool,
+        function: Callable[Parameters, Result],
+        /,
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Result:
+        """Run *function* on a thread of *pool*; return or raise what it does."""
+        ...
+
+    def call_soon(self, function: Callable[[], None]) -> None:
+        """Run *function* on the serving thread; any thread may ask.
+
+        When the session is over it runs at once, on the caller's thread.
+        """
+
+    def stop(self) -> None:
+        """Take no more requests, finish those in hand; any thread may ask."""

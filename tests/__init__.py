@@ -1,0 +1,1 @@
+"""What DynamicFS promises, as tests; ``tests/README.md`` says what each folder proves."""

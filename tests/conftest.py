@@ -1,0 +1,133 @@
+"""Profiles, order, and two things no test may leave behind: warnings and mounts."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+_CALM = (HealthCheck.too_slow, HealthCheck.data_too_large)
+settings.register_profile("dev", max_examples=50, deadline=None, suppress_health_check=_CALM)
+settings.register_profile(
+    "ci",
+    max_examples=100,
+    stateful_step_count=40,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    print_blob=True,
+    suppress_health_check=_CALM,
+)
+settings.register_profile(
+    "soak", max_examples=3000, stateful_step_count=100, deadline=None, suppress_health_check=_CALM
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+FOLDERS = ("repo", "unit", "format", "contracts", "model", "crash", "console", "fuse", "e2e")
+"""Cheap and low folders run first, so that the first failure names the cause."""
+
+MOUNTINFO = Path("/proc/self/mountinfo")
+OUR_LOGGERS = ("engine", "fusebridge", "dynamicfs_tui")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the folders; inside one the order of the files stays."""
+    root = Path(__file__).parent
+
+    def rank(item: pytest.Item) -> int:
+        folder = item.path.relative_to(root).parts[0] if item.path.is_relative_to(root) else ""
+        return FOLDERS.index(folder) if folder in FOLDERS else len(FOLDERS)
+
+    items.sort(key=rank)
+
+
+class ExpectedWarnings:
+    """What a test announces it will make our code warn of.
+
+    Call it with regular expressions; a warning that one of them finds is fine.
+    """
+
+    def __init__(self) -> None:
+        self._patterns: list[re.Pattern[str]] = []
+
+    def __call__(self, *patterns: str) -> None:
+        self._patterns.extend(re.compile(pattern) for pattern in patterns)
+
+    def covers(self, text: str) -> bool:
+        """Tell whether *text* was announced."""
+        return any(pattern.search(text) for pattern in self._patterns)
+
+
+class _WarningCollector(logging.Handler):
+    """Keeps the records of one test, whichever thread logs them."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+@pytest.fixture
+def expected_warnings() -> ExpectedWarnings:
+    """Announce warnings: ``expected_warnings("disk .* is gone")``."""
+    return ExpectedWarnings()
+
+
+@pytest.fixture(autouse=True)
+def _no_unannounced_warnings(expected_warnings: ExpectedWarnings) -> Iterator[None]:
+    """Fail a test in which our code logs a warning that nobody announced."""
+    collector = _WarningCollector()
+    for name in OUR_LOGGERS:
+        logging.getLogger(name).addHandler(collector)
+    try:
+        yield
+    finally:
+        for name in OUR_LOGGERS:
+            logging.getLogger(name).removeHandler(collector)
+    surprising = [
+        f"{record.name}: {record.getMessage()}"
+        for record in collector.records
+        if not expected_warnings.covers(record.getMessage())
+    ]
+    assert not surprising, "unannounced warnings:\n" + "\n".join(surprising)
+
+
+def dynamicfs_mounts(table: str) -> set[str]:
+    """Return the mount points of our kind in *table*, the text of mountinfo.
+
+    A line of it is: ids, device, root, mount point, options, tags, ``-``,
+    type, source, super options (proc(5)).
+    """
+    found: set[str] = set()
+    for line in table.splitlines():
+        place, _, kind = line.partition(" - ")
+        if kind.startswith("fuse") and "dynamicfs" in " ".join(kind.split()[:2]):
+            found.add(place.split()[4])
+    return found
+
+
+def _belongs_to_another_run(mountpoint: str, basetemp: Path) -> bool:
+    """Tell whether a concurrent pytest made it: it lies in that run's directory."""
+    match = re.match(r".*/pytest-of-[^/]+/pytest-\d+(?=/|$)", mountpoint)
+    return match is not None and Path(match.group()) != basetemp
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_mount_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fail the run when it leaves a file system mounted."""
+    before = dynamicfs_mounts(MOUNTINFO.read_text())
+    yield
+    basetemp = tmp_path_factory.getbasetemp()
+    left = [
+        mountpoint
+        for mountpoint in sorted(dynamicfs_mounts(MOUNTINFO.read_text()) - before)
+        if not _belongs_to_another_run(mountpoint, basetemp)
+    ]
+    assert not left, f"still mounted after the tests: {', '.join(left)}"

@@ -1,0 +1,41 @@
+"""A control server over real sockets, for the tests of both its ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from engine.pool.control_socket import ControlServer
+from tests.control_stand_in import CannedControl
+
+
+@pytest.fixture
+def pool_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    # Not tmp_path: the name of a long test would make the path too long for a socket.
+    return tmp_path_factory.mktemp("pool")
+
+
+@pytest.fixture
+def control() -> CannedControl:
+    return CannedControl()
+
+
+@pytest.fixture
+def serve(pool_directory: Path, control: CannedControl) -> Iterator[Callable[..., ControlServer]]:
+    """Start a server; all are closed at the end."""
+    with ExitStack() as stack:
+
+        def start(
+            shutdown: Callable[[], str] = lambda: "closed", directory: Path = pool_directory
+        ) -> ControlServer:
+            server = ControlServer(
+                control, directory, mountpoint=lambda: "mnt/here", shutdown=shutdown
+            )
+            server.start()
+            stack.callback(server.close)
+            return server
+
+        yield start
