@@ -44,6 +44,10 @@ RETRY_S: Final = 30.0
 """A disk that refused a deletion is left alone this long."""
 
 
+_START: Final = (0, 0, 0)
+"""In front of the key of every ``dropped`` row."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Batch:
     """Files of one disk to delete. ``mark`` is None until *generation* is safe."""
@@ -95,7 +99,8 @@ class Collect:
         self._unreferenced: Final = unreferenced
         self._listing: Final = FragmentListing(disks, readers)
         self._batches: dict[DiskId, _Batch] = {}
-        self._empty_at: dict[DiskId, Generation] = {}
+        self._cursors: dict[DiskId, tuple[int, int, int]] = {}
+        self._look_from: dict[DiskId, Generation] = {}
         self._retry_s: dict[DiskId, float] = {}
         self._sweep_cursor: ExtentId | None = ExtentId(0)
         self._next_sweep_s = clock.monotonic_s()
@@ -211,24 +216,31 @@ class Collect:
         with self._store.operation():
             for one in batch.files:
                 self._tables.extents.forget_dropped(one)
+        last = batch.files[-1]
+        self._cursors[disk_id] = (last.extent_id, last.index, last.layout)
         return True
 
     def _new_batch(self, disk_id: DiskId) -> _Batch | None:
         """Return files to delete that committed rows name, if there may be any."""
         committed = self._store.template.generation
-        if self._empty_at.get(disk_id) == committed:
+        if committed < self._look_from.get(disk_id, Generation(0)):
             return None
+        cursor = self._cursors.get(disk_id, _START)
         # Without the write lock: rows of a missing disk may be many to step over.
         with self._readers.read() as connection:
             rows = list(
                 connection.execute(
                     "SELECT extent, position, layout FROM dropped WHERE disk = ?"
+                    " AND (extent, position, layout) > (?, ?, ?)"
                     " ORDER BY extent, position, layout LIMIT ?",
-                    (disk_id, FILES_PER_CALL),
+                    (disk_id, *cursor, FILES_PER_CALL),
                 )
             )
         if not rows:
-            self._empty_at[disk_id] = committed
+            # Rows removed since are still in what readers see: look again behind
+            # the next commit, from the start.
+            self._cursors.pop(disk_id, None)
+            self._look_from[disk_id] = Generation(committed + 1)
             return None
         files = [
             DroppedFragment(ExtentId(row[0]), row[1], LayoutId(row[2]), disk_id) for row in rows

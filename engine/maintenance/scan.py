@@ -88,23 +88,20 @@ class ExtentScan:
             if disk.readable and disk.state is not DiskState.DRAINING
         ]
         if len(sound) == len(facts.disks) and not facts.widen_ready:
-            rows = list(connection.execute(
+            damaged = connection.execute(
                 "SELECT DISTINCT extent FROM damage WHERE extent > ? ORDER BY extent LIMIT ?",
                 (self._cursor, PIECE_EXTENTS),
             )
             ids = [ExtentId(row[0]) for row in damaged]
             return ids, ids[-1] if ids else None
-        rows = connection.execute(
+        query = (
             "SELECT id, width < ?2 OR EXISTS (SELECT 1 FROM damage WHERE extent = id)"
             " OR EXISTS (SELECT 1 FROM fragment WHERE extent = id"
             f" AND disk NOT IN ({', '.join(map(str, sound)) or 'NULL'}))"
-            " FROM extent WHERE id > ?1 ORDER BY id LIMIT ?3",
-            (
-                self._cursor,
-                fragment_count(facts.wanted) if facts.widen_ready else 0,
-                PIECE_EXTENTS,
-            ),
-        ))
+            " FROM extent WHERE id > ?1 ORDER BY id LIMIT ?3"
+        )
+        width = fragment_count(facts.wanted) if facts.widen_ready else 0
+        rows = list(connection.execute(query, (self._cursor, width, PIECE_EXTENTS)))
         # NOT IN (NULL) is never true: with no sound disk every extent differs.
         found = [ExtentId(row[0]) for row in rows if row[1] or not sound]
         return found, ExtentId(rows[-1][0]) if rows else None

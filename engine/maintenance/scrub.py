@@ -236,10 +236,12 @@ class Scrub:
     def _verify_next(self) -> bool:
         if not self._ids:
             with self._readers.read() as connection:
-                rows = connection.execute(
-                    "SELECT id FROM extent WHERE id < ? ORDER BY id DESC LIMIT ?",
-                    (self._state.cursor, IDS_PER_READ),
-                ).fetchall()
+                rows = list(
+                    connection.execute(
+                        "SELECT id FROM extent WHERE id < ? ORDER BY id DESC LIMIT ?",
+                        (self._state.cursor, IDS_PER_READ),
+                    )
+                )
             self._ids = [ExtentId(row[0]) for row in reversed(rows)]
         if not self._ids:
             self._listing.begin([d.disk_id for d in self._topology.disks() if d.readable])

@@ -22,6 +22,7 @@ from engine.clock import Clock, SystemClock
 from engine.device.protocol import Device
 from engine.errors import (
     DeviceError,
+    DeviceGoneError,
     EngineStoppedError,
     PoolError,
     QuorumError,
@@ -164,7 +165,8 @@ class JournalShipper:
                 up; it is not a member.
         """
         with self._changed:
-            if disk in self._members:
+            if (known := self._members.get(disk)) is not None:
+                self._keep(known)
                 return
             member = Member(disk, None, MemberState.LOST, is_prepared=True, is_tended=True)
             self._members[disk] = member
@@ -177,6 +179,15 @@ class JournalShipper:
         finally:
             member.is_tended = False
         self._kick()
+
+    def _keep(self, member: Member) -> None:
+        """Go on with a member that a change of J was about to end; lock held."""
+        if member.until is None:
+            return
+        if member.state is MemberState.LOST:
+            raise DeviceGoneError(f"disk {member.disk} is not up to date: {member.reason}")
+        member.until, member.is_prepared = None, True
+        self._tender.wake()
 
     def release_member(self, disk: DiskUuid) -> None:
         """Stop sending to a prepared *disk* that no root names; else do nothing."""
@@ -244,12 +255,15 @@ class JournalShipper:
         idle: list[tuple[Member, int]] = []
         for member in self._members.values():
             if (
-                not member.is_sending
-                and not member.is_tended
-                and member.state is not MemberState.LOST
-                and self._next_for(member) is not None
-                and not self._closed
+                self._closed
+                or member.is_sending
+                or member.is_tended
+                or member.state is MemberState.LOST
             ):
+                continue
+            if self._next_for(member) is None:
+                self._rest(member)
+            else:
                 member.attempt += 1
                 member.is_sending = True
                 member.called_s = self._clock.monotonic_s()
@@ -279,7 +293,7 @@ class JournalShipper:
         with self._changed:
             root = self._next_for(member) if member.attempt == attempt else None
             if root is None and member.attempt == attempt:
-                member.is_sending = False
+                self._rest(member)
         count = 0
         while root is not None:
             try:
@@ -301,8 +315,7 @@ class JournalShipper:
             member.last = generation
             following = self._next_for(member)
             if following is None:
-                member.is_sending = False
-                member.state, member.reason = MemberState.CURRENT, ""
+                self._rest(member)
             acknowledged = self._ring.newest_acknowledged(self._members.values())
             advanced = acknowledged > self._ring.acknowledged
             if advanced:
@@ -310,6 +323,17 @@ class JournalShipper:
         if advanced:
             self._tell_acknowledged()
         return following
+
+    def _rest(self, member: Member) -> None:
+        """End a call because nothing is left in the ring for *member*; lock held."""
+        member.is_sending = False
+        end = self._ring.last if member.until is None else member.until
+        if member.holds(end):
+            member.state, member.reason = MemberState.CURRENT, ""
+        else:
+            # What it needs next has left the ring while it was slow.
+            member.lose("it fell behind", self._clock.monotonic_s())
+            self._tender.wake()
 
     def _acknowledge(self, generation: Generation) -> None:
         """Note what is acknowledged now; lock held."""
@@ -345,9 +369,6 @@ class JournalShipper:
                 return
             member.lose(str(error) or type(error).__name__, self._clock.monotonic_s())
             self._changed.notify_all()
-        self._on_event(
-            EventSeverity.WARNING, f"journal disk {member.disk} was lost: {member.reason}"
-        )
         self._tender.wake()
 
     def _check_reachable_quorum(self, generation: Generation) -> None:

@@ -77,6 +77,8 @@ class Member:
     until: Generation | None = None
     is_prepared: bool = False
     is_tended: bool = False
+    is_missed: bool = False
+    """Its loss was told; so will be its return."""
 
     def lose(self, reason: str, now_s: float) -> None:
         """Give up its call. A first failure is tried again at once, later ones

@@ -115,6 +115,7 @@ class Tender:
 
     def _tend(self) -> None:
         self._give_up_slow_calls()
+        self._tell_events()
         self._tell_labels()
         for member in self._claim_returned():
             try:
@@ -129,18 +130,25 @@ class Tender:
 
     def _give_up_slow_calls(self) -> None:
         now_s = self._clock.monotonic_s()
-        slow: list[Member] = []
         with self._changed:
             for member in self._members.values():
                 if member.is_sending and now_s - member.called_s > DEVICE_CALL_S_MAX:
                     member.lose("it does not answer", now_s)
-                    slow.append(member)
-            if slow:
-                self._changed.notify_all()
-        for member in slow:
-            self._on_event(
-                EventSeverity.WARNING, f"journal disk {member.disk} was lost: it does not answer"
-            )
+                    self._changed.notify_all()
+
+    def _tell_events(self) -> None:
+        """Tell of each loss once, until the member is current again."""
+        with self._changed:
+            acknowledged = self._ring.acknowledged
+            views = [(member, member.view(acknowledged)) for member in self._members.values()]
+        for member, view in views:
+            if view.state is MemberState.LOST and not member.is_missed:
+                member.is_missed = True
+                text = f"journal disk {view.disk} was lost: {view.reason}"
+                self._on_event(EventSeverity.WARNING, text)
+            elif view.state is MemberState.CURRENT and member.is_missed:
+                member.is_missed = False
+                self._on_event(EventSeverity.INFO, f"journal disk {view.disk} is back")
 
     def _claim_returned(self) -> list[Member]:
         reachable = set(self._disks.reachable())
@@ -172,7 +180,6 @@ class Tender:
                 member.state, member.reason = MemberState.LAGGING, "catching up"
                 if last == self._ring.last:
                     member.state, member.reason = MemberState.CURRENT, ""
-        self._on_event(EventSeverity.INFO, f"journal disk {member.disk} is back")
 
     def _source_for(self, member: Member) -> DiskUuid:
         """Return the best other member to copy from."""

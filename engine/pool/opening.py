@@ -35,6 +35,8 @@ class OpenedPool:
 
     engine: Engine
     lock: PoolLock
+    journal_bytes: int
+    """Root records on the journals since the newest checkpoint, at most."""
 
 
 def open_pool(
@@ -52,14 +54,14 @@ def open_pool(
     try:
         for disk in config.disks:
             opened[disk.uuid] = open_disk(disk.path, pool=config.uuid, disk=disk.uuid)
-        engine = _open_on(pool_dir, config, opened, mode, clock, on_corruption)
+        engine, journal_bytes = _open_on(pool_dir, config, opened, mode, clock, on_corruption)
     except BaseException:
         for one in opened.values():
             if one.device is not None:
                 one.device.close()
         lock.release()
         raise
-    return OpenedPool(engine, lock)
+    return OpenedPool(engine, lock, journal_bytes)
 
 
 def _open_on(
@@ -69,7 +71,7 @@ def _open_on(
     mode: OpenMode,
     clock: Clock,
     on_corruption: CorruptionHook,
-) -> Engine:
+) -> tuple[Engine, int]:
     events = EventLog(clock)
     metrics = Metrics()
     devices: dict[DiskUuid, Device] = {
@@ -118,7 +120,7 @@ def _open_on(
         _take_epoch(engine, metadata, forced=mode is OpenMode.FORCE)
         if not fill_reserve(pool_dir):
             events.record(EventSeverity.WARNING, "pool", "no room for the pool directory's reserve")
-    return engine
+    return engine, sum(root.size_bytes for root in metadata.decision.chain)
 
 
 def _start_shipping(

@@ -11,8 +11,9 @@ from engine.errors import EngineError
 from engine.extents.verdict import Verdict
 from engine.ids import DiskId, ExtentId, InodeId
 from engine.metadata.recovery import OpenMode
-from engine.observe.events import EventSeverity
+from engine.pool.disk_set import CorruptionHook
 from engine.pool.keepers import Keeper, group_turn, probe_turn
+from engine.pool.maintenance import Maintenance
 from engine.pool.membership import Membership
 from engine.pool.opening import open_pool
 from engine.vfs.filesystem import EngineFileSystem
@@ -35,16 +36,20 @@ class Pool:
         Raises:
             PoolBusyError, PoolError, QuorumError, SplitHistoryError: why not.
         """
+        self._hear: CorruptionHook = _forget
         opened = open_pool(
             pool_dir,
             mode=mode,
             clock=clock or SystemClock(),
-            on_corruption=self._note_corruption,
+            # What readers find while the pool is still opening, a scrub finds again.
+            on_corruption=lambda *found: self._hear(*found),
         )
         self.pool_dir = pool_dir
         self.engine = opened.engine
         self._lock = opened.lock
         self.membership = Membership(self.engine)
+        self.maintenance = Maintenance(self.engine, journal_bytes=opened.journal_bytes)
+        self._hear = self.maintenance.report
         self._keepers: list[Keeper] = []
         self._closed = False
         self.engine.measure_space()
@@ -59,6 +64,7 @@ class Pool:
     def _start(self) -> None:
         engine = self.engine
         self._clean_up_after_crash()
+        engine.files.make_room = self.maintenance.make_room
         engine.landing.start()
         self.membership.settle_journal_set()
         self._keepers = [
@@ -69,6 +75,7 @@ class Pool:
                 lambda: probe_turn(engine, self.membership.probe),
                 engine.base.disks.probe_wanted,
             ),
+            Keeper("maintenance", engine, self.maintenance.turn, self.maintenance.wake),
         ]
         for keeper in self._keepers:
             keeper.start()
@@ -95,15 +102,6 @@ class Pool:
         for inode_id in inodes:
             self.engine.syncer.move_staged(inode_id)
 
-    def _note_corruption(
-        self, extent_id: ExtentId, index: int, disk_id: DiskId, kind: Verdict
-    ) -> None:
-        self.engine.base.events.record(
-            EventSeverity.ERROR,
-            "read",
-            f"extent {extent_id}: fragment {index} on disk {disk_id} is {kind}",
-        )
-
     def close(self) -> None:
         """Make everything safe and let go of the disks; harmless when repeated.
 
@@ -116,6 +114,7 @@ class Pool:
         self._closed = True
         engine = self.engine
         failure: EngineError | None = None
+        self.maintenance.close()
         for keeper in self._keepers:
             keeper.stop(_THREAD_S_MAX)
         if not engine.refusal():
@@ -144,3 +143,7 @@ class Pool:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _forget(_extent: ExtentId, _index: int, _disk: DiskId, _kind: Verdict) -> None:
+    """Take no notice."""

@@ -1,0 +1,149 @@
+"""Maintenance of an open pool: its parts, and the one thread that steps them."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Final
+
+from engine.extents.rebuild import ExtentRebuilder
+from engine.extents.slices import SliceSource
+from engine.extents.verdict import Verdict
+from engine.extents.verify import ExtentVerifier
+from engine.ids import DiskId, ExtentId
+from engine.maintenance.collect import Collect
+from engine.maintenance.damage import DamageIntake
+from engine.maintenance.inspection import Inspector
+from engine.maintenance.listing import FragmentListing
+from engine.maintenance.quiet import QuietDisks
+from engine.maintenance.reconcile import Reconcile
+from engine.maintenance.scrub import Scrub
+from engine.maintenance.unreferenced import UnreferencedFiles
+from engine.pool.assembly import Engine
+from engine.pool.checkpoints import CheckpointKeeper
+from engine.pool.keepers import IDLE_S
+from engine.pool.topology import PoolTopology
+
+SCRUB_STATE_NAME: Final = "scrub.json"
+
+MAKE_ROOM_S_MAX: Final = 5.0
+"""How long a writer that found the pool full waits for deleted data to go."""
+
+_LOOK_S: Final = 0.05
+
+
+class Maintenance:
+    """Reconcile, scrub, collect, damage and checkpoints over one engine."""
+
+    def __init__(self, engine: Engine, *, journal_bytes: int) -> None:
+        base = engine.base
+        topology = PoolTopology(engine)
+        # A scrub writes findings down itself; what its reads meet is no news.
+        quiet = QuietDisks(base.disks)
+        verifier = ExtentVerifier(quiet, engine.reader.fragments, kernel=engine.kernel)
+        inspector = Inspector(tables=base.tables, disks=quiet, verifier=verifier)
+        slices = SliceSource(base.disks, engine.reader.fragments, engine.reader.reconstructor)
+        self.reconcile = Reconcile(
+            clock=base.clock,
+            metrics=base.metrics,
+            events=base.events,
+            topology=topology,
+            tables=base.tables,
+            readers=engine.readers,
+            disks=base.disks,
+            rebuilder=ExtentRebuilder(slices, engine.writer),
+            writer=engine.writer,
+        )
+        self.damage = DamageIntake(
+            clock=base.clock,
+            events=base.events,
+            tables=base.tables,
+            inspector=inspector,
+            reconcile=self.reconcile,
+        )
+        unreferenced = UnreferencedFiles(
+            clock=base.clock,
+            events=base.events,
+            topology=topology,
+            tables=base.tables,
+            disks=base.disks,
+        )
+        self.scrub = Scrub(
+            clock=base.clock,
+            metrics=base.metrics,
+            events=base.events,
+            topology=topology,
+            tables=base.tables,
+            readers=engine.readers,
+            inspector=inspector,
+            listing=FragmentListing(base.disks, engine.readers),
+            unreferenced=unreferenced,
+            reconcile=self.reconcile,
+            state_path=Path(base.pool_dir) / SCRUB_STATE_NAME,
+        )
+        self.reconcile.on_mended.append(self.scrub.note_mended)
+        self.collect = Collect(
+            clock=base.clock,
+            events=base.events,
+            topology=topology,
+            tables=base.tables,
+            readers=engine.readers,
+            gate=engine.gate,
+            disks=base.disks,
+            unreferenced=unreferenced,
+        )
+        self.checkpoints = CheckpointKeeper(engine, journal_bytes=journal_bytes)
+        self._engine = engine
+        self.wake = threading.Event()
+        """Set to have the next turn at once."""
+        self._turns = 0
+        self._collected = False
+
+    def report(self, extent_id: ExtentId, index: int, disk_id: DiskId, kind: Verdict) -> None:
+        """Take a reader's report of a bad fragment; any thread, never waits."""
+        self.damage.report(extent_id, index, disk_id, kind)
+
+    def turn(self) -> float:
+        """One step of each part; return how long to rest."""
+        self.wake.clear()
+        if self._engine.refusal():
+            return IDLE_S
+        self._collected = self.collect.step()
+        parts = (
+            self.damage.step,
+            self.checkpoints.turn,
+            self.reconcile.step,
+            self.scrub.step,
+        )
+        # Every part gets its step in each turn, whatever the others found.
+        did = any([self._collected, *[step() for step in parts]])
+        self._turns += 1
+        return 0.0 if did else IDLE_S
+
+    def make_room(self) -> bool:
+        """Wait until deleted data has left the disks; False if none did.
+
+        For writers that found the pool full: waits at most MAKE_ROOM_S_MAX.
+        """
+        engine, clock = self._engine, self._engine.base.clock
+        deadline_s = clock.monotonic_s() + MAKE_ROOM_S_MAX
+        store = engine.base.store
+        with store.lock:
+            generation = store.open_generation
+        engine.make_safe(generation, MAKE_ROOM_S_MAX)
+        first = self._turns
+        pause = threading.Event()
+        while clock.monotonic_s() < deadline_s and not engine.refusal():
+            self.wake.set()
+            pause.wait(_LOOK_S)
+            engine.measure_space()
+            if engine.space.free_bytes:
+                return True
+            if self._turns >= first + 2 and not self._collected:
+                return False
+        return False
+
+    def close(self) -> None:
+        """Interrupt what runs; it is found again later."""
+        self.reconcile.close()
+        self.scrub.close()
