@@ -28,6 +28,7 @@ from engine.vfs.interface import FileSystem
 from fusebridge.backing_device import tune_backing_device
 from fusebridge.dispatcher import Dispatcher
 from fusebridge.mount_table import (
+    KIND,
     Detach,
     call_with_limit,
     detach,
@@ -256,6 +257,9 @@ def check_mountpoint(mountpoint: str) -> None:
     Raises:
         UsageError: missing, no directory, not empty, or mounted already.
     """
+    entry = find_mount(mountpoint)
+    if entry is not None and entry.kind == KIND:
+        raise UsageError(f"{mountpoint} is mounted already ({entry.source})")
     if not os.path.exists(mountpoint):
         raise UsageError(f"the mount point {mountpoint} does not exist")
     if not os.path.isdir(mountpoint):

@@ -20,6 +20,9 @@ from typing import Final
 
 MOUNTINFO: Final = Path("/proc/self/mountinfo")
 CONNECTIONS: Final = Path("/sys/fs/fuse/connections")
+KIND: Final = "fuse.dynamicfs"
+"""What the mount table calls our mounts; the subtype given when mounting."""
+
 FUSERMOUNT_S: Final = 10.0
 
 _libc = ctypes.CDLL(None, use_errno=True)

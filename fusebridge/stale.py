@@ -9,6 +9,7 @@ from typing import Final
 
 from engine.errors import PoolError
 from fusebridge.mount_table import (
+    KIND,
     Detach,
     MountEntry,
     abort_connection,
@@ -19,7 +20,6 @@ from fusebridge.mount_table import (
 
 logger = logging.getLogger(__name__)
 
-KIND: Final = "fuse.dynamicfs"
 LOOK_S: Final = 3.0
 """How long a live mount may take to answer."""
 
@@ -33,12 +33,14 @@ def recover_stale(mountpoint: str) -> bool:
     Raises:
         PoolError: the mount lives, or could not be taken away.
     """
-    entry = find_mount(os.path.realpath(mountpoint))
+    # Only the parent is resolved: looking at the mount itself might never end.
+    folder, name = os.path.split(os.path.abspath(mountpoint))
+    entry = find_mount(os.path.join(os.path.realpath(folder), name))
     if entry is None or entry.kind != KIND:
         return False
     error = probe(mountpoint, LOOK_S)
     match error:
-        case OSError(errno=errno.ENOTCONN):
+        case OSError(errno=errno.ENOTCONN | errno.ECONNABORTED):  # or died during the look
             pass
         case TimeoutError():
             _abort(entry)

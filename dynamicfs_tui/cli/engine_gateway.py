@@ -7,7 +7,7 @@ that go through a control socket load none of it. A module that is an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -22,8 +22,7 @@ _KIND = "fuse.dynamicfs"
 
 
 @contextmanager
-@contextmanager
-def open_pool(pool_dir: Path, *, access: Access) -> Iterator[PoolControl]:
+def open_pool(pool_dir: Path, *, access: Access) -> Generator[PoolControl, None, None]:
     """Open the pool in this process for the length of a ``with``."""
     from dynamicfs_tui.service import open_mode  # noqa: PLC0415
     from engine.pool.pool import Pool  # noqa: PLC0415

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dynamicfs_tui.console.glyphs import Glyphs
-from dynamicfs_tui.console.scene import PaneText, Scene
+from dynamicfs_tui.console.scene import PaneText, Scene, rows_of
 from dynamicfs_tui.console.table import Column, choose_columns, table_head, table_row
 from dynamicfs_tui.console.text import (
     EMPTY,
@@ -42,8 +42,8 @@ def disk_pane(scene: Scene, width: int) -> PaneText:
     missing = sum(not disk.present for disk in disks)
     title = f"Disks {len(disks)}" + (f"  {missing} missing" if missing else "")
     if not disks:
-        todo = "No disks yet. Add one: dynamicfs disk add PATH"
-        return PaneText(title=title, body=(line(Piece(todo, Tone.MUTED)),))
+        todo = "No disks yet. Add one: dynamicfs add-disk"
+        return PaneText(title=title, body=rows_of((line(Piece(todo, Tone.MUTED)),)))
     columns = choose_columns(_columns(scene), width - 2)
     selected = scene.selected
     body: list[Line] = []
@@ -56,7 +56,7 @@ def disk_pane(scene: Scene, width: int) -> PaneText:
     return PaneText(
         title=title,
         columns=((Piece("  "), *table_head(columns, glyphs.ellipsis)),),
-        body=tuple(body),
+        body=rows_of(body),
         foot=(_particulars(selected, glyphs, width),) if selected else (),
         cursor=cursor,
         hint="j/k move  F fail  H healthy",
@@ -263,7 +263,7 @@ def detail_pane(scene: Scene, width: int) -> PaneText:
         EMPTY,
         *_chart("write/s, 60 s", rates.write_history, rates.write_bytes_s, glyphs, width),
     ]
-    return PaneText(title=f"Disk {safe(disk.name)}", body=tuple(rows))
+    return PaneText(title=f"Disk {safe(disk.name)}", body=rows_of(rows))
 
 
 def _fact(name: str, *pieces: Piece) -> Line:

@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 from dynamicfs_tui.console.actions import ACTIONS, CONSOLE, MOVE, POOL, SHOW, key_name
 from dynamicfs_tui.console.glyphs import Glyphs, Mark
 from dynamicfs_tui.console.pane import LivePane
-from dynamicfs_tui.console.scene import PaneText, Scene
+from dynamicfs_tui.console.scene import PaneText, Scene, rows_of
 from dynamicfs_tui.console.text import EMPTY, Line, Piece, Tone, flow, line, wrap
 
 KEY_CELLS: Final = 17
@@ -20,8 +20,8 @@ KEY_CELLS: Final = 17
 def help_pane(scene: Scene, width: int) -> PaneText:
     """Return every key with what it does, and what every symbol means."""
     rows: list[Line] = [
-        line("Upper-case keys act on the pool and ask first; lower-case keys never change it."),
-        line("In a question: y does it, Esc or Enter leaves things as they are."),
+        line("Upper-case keys act on the pool and ask first; others never change it."),
+        line("In a question y does it, Esc or Enter leaves all as it is. Esc closes this."),
     ]
     for group in (POOL, SHOW, MOVE, CONSOLE):
         rows += [EMPTY, line(Piece(group, Tone.TITLE))]
@@ -31,7 +31,7 @@ def help_pane(scene: Scene, width: int) -> PaneText:
                 shown = keys if index == 0 else ""
                 rows.append(line(Piece(f"  {shown:<{KEY_CELLS - 2}}", Tone.KEY), part))
     rows += [EMPTY, line(Piece("Symbols", Tone.TITLE)), *_legend(scene.glyphs, width)]
-    return PaneText(title="Help", body=tuple(rows), hint="j/k scroll  Esc back")
+    return PaneText(title="Help", body=rows_of(rows), hint="j/k scroll  Esc back")
 
 
 def _legend(glyphs: Glyphs, width: int) -> list[Line]:

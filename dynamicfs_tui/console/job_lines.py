@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dynamicfs_tui.console.glyphs import Glyphs
-from dynamicfs_tui.console.scene import PaneText, Scene
+from dynamicfs_tui.console.scene import PaneText, Rows, Scene
 from dynamicfs_tui.console.table import Column, choose_columns, table_head, table_row
 from dynamicfs_tui.console.text import (
     EMPTY,
@@ -42,8 +42,8 @@ def rebuild_pane(scene: Scene, width: int) -> PaneText:
     if job.last_result:
         head += [line(text) for text in wrap(f"last: {safe(job.last_result)}", width, 2)]
     columns = choose_columns(_item_columns(glyphs), width)
-    rows = tuple(table_row(columns, item, glyphs.ellipsis) for item in job.items)
-    table = (table_head(columns, glyphs.ellipsis),) if rows else ()
+    rows = Rows(job.items, lambda item: table_row(columns, item, glyphs.ellipsis))
+    table = (table_head(columns, glyphs.ellipsis),) if len(rows) else ()
     left = max(0, job.total_items - job.done_items)
     title = f"Rebuild  {left:,} extents left" if job.active else "Rebuild"
     hint = "B start now" if job.waiting_s > 0 else ""
@@ -143,8 +143,8 @@ def scrub_pane(scene: Scene, width: int) -> PaneText:
     job, glyphs = scene.view.scrub, scene.glyphs
     head = [*_scrub_state(scene, width), *flow(_counts(job, width), width)]
     columns = choose_columns(_finding_columns(glyphs), width)
-    rows = tuple(table_row(columns, finding, glyphs.ellipsis) for finding in job.findings)
-    table = (table_head(columns, glyphs.ellipsis),) if rows else ()
+    rows = Rows(job.findings, lambda finding: table_row(columns, finding, glyphs.ellipsis))
+    table = (table_head(columns, glyphs.ellipsis),) if len(rows) else ()
     title = "Scrub" + (" with repair" if job.running and job.repair else "")
     if job.findings:
         title += f"  {len(job.findings):,} findings"

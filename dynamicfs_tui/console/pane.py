@@ -156,7 +156,8 @@ class LivePane(LineView, can_focus=True):
     def scroll_rows(self, rows: int) -> None:
         """Move the body by *rows* (down is positive)."""
         self._first += rows
-        self._compose_rows()
+        with surviving():
+            self._compose_rows()
 
     def on_resize(self, event: events.Resize) -> None:
         super().on_resize(event)
@@ -186,7 +187,7 @@ class LivePane(LineView, can_focus=True):
         foot = text.foot if height >= len(head) + 1 + len(text.foot) else ()
         rows = max(0, height - len(head) - len(foot))
         self._first = _clamp_first(self._first, rows, len(text.body), text.cursor)
-        body = text.body[self._first : self._first + rows]
+        body = text.body.between(self._first, self._first + rows)
         filler = (EMPTY,) * (rows - len(body))
         self._body_top, self._body_rows = len(head), rows
         self.show_lines((*head, *body, *filler, *foot))
@@ -195,7 +196,7 @@ class LivePane(LineView, can_focus=True):
     def _show_frame(self, rows: int) -> None:
         text = self._text
         title = text.title if self._number is None else f"{self._number} {text.title}"
-        if text.body and rows < len(text.body):
+        if len(text.body) > rows:
             last = min(len(text.body), self._first + rows)
             title += f"  {self._first + 1}-{last}/{len(text.body)}" if rows else ""
         if (title, text.hint) != self._frame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dynamicfs_tui.console.glyphs import Glyphs
-from dynamicfs_tui.console.scene import PaneText, Scene
+from dynamicfs_tui.console.scene import PaneText, Rows, Scene, rows_of
 from dynamicfs_tui.console.text import (
     Line,
     Piece,
@@ -51,7 +51,7 @@ def tier_pane(scene: Scene, width: int) -> PaneText:
         ),
         line(Piece("epoch ", Tone.MUTED), str(view.epoch)),
     ]
-    return PaneText(title="Tiers and space", body=(*rows, *flow(facts, width)))
+    return PaneText(title="Tiers and space", body=rows_of((*rows, *flow(facts, width))))
 
 
 def _tier_line(tier: TierView, glyphs: Glyphs, width: int) -> Line:
@@ -73,10 +73,10 @@ def event_pane(scene: Scene, width: int) -> PaneText:
     events, glyphs = scene.view.events, scene.glyphs
     title = f"Events {len(events)}  newest first" if events else "Events"
     if not events:
-        return PaneText(title=title, body=(line(Piece("nothing happened yet", Tone.MUTED)),))
-    rows = tuple(
-        fit(_event_line(event, glyphs), width, glyphs.ellipsis) for event in reversed(events)
-    )
+        return PaneText(
+            title=title, body=rows_of((line(Piece("nothing happened yet", Tone.MUTED)),))
+        )
+    rows = Rows(events[::-1], lambda event: fit(_event_line(event, glyphs), width, glyphs.ellipsis))
     return PaneText(title=title, body=rows, hint="e events")
 
 

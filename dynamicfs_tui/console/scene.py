@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
 from dynamicfs_tui.console.glyphs import Glyphs
 from dynamicfs_tui.console.rates import PoolRates
@@ -36,6 +38,38 @@ class Scene:
         return self.view.disks[0] if self.view.disks else None
 
 
+Item = TypeVar("Item")
+
+
+class Rows(Generic[Item]):
+    """Lines that are made only when they are seen: lists may have thousands of items."""
+
+    def __init__(self, items: Sequence[Item], write: Callable[[Item], Line]) -> None:
+        self._items = items
+        self._write = write
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def between(self, first: int, end: int) -> tuple[Line, ...]:
+        """Return the lines of the items from *first* to before *end*."""
+        return tuple(self._write(item) for item in self._items[first:end])
+
+
+def rows_of(lines: Sequence[Line]) -> Rows[Line]:
+    """Return *lines*, which are made already, as rows."""
+    return Rows(lines, lambda made: made)
+
+
+class AnyRows(Protocol):
+    """Rows of whatever items."""
+
+    def __len__(self) -> int: ...
+
+    def between(self, first: int, end: int) -> tuple[Line, ...]:
+        """Return the lines from *first* to before *end*."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaneText:
     """A pane's content: *head* and *foot* stay, *body* scrolls between them."""
@@ -44,7 +78,7 @@ class PaneText:
     head: tuple[Line, ...] = ()
     columns: tuple[Line, ...] = ()
     """Column titles: above the body, and only where a row of it fits too."""
-    body: tuple[Line, ...] = ()
+    body: AnyRows = field(default_factory=lambda: rows_of(()))
     foot: tuple[Line, ...] = ()
     cursor: int | None = None
     """Row of *body* that must stay visible."""

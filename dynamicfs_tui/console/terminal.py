@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from engine.errors import UsageError
+
 STDERR_FD = 2
 
 
-class NoTerminalError(Exception):
+class NoTerminalError(UsageError):
     """Standard input or standard error is no terminal; a console needs both."""
 
 
@@ -27,7 +29,7 @@ def require_terminal() -> None:
         NoTerminalError: input or error output leads elsewhere.
     """
     if not (os.isatty(0) and os.isatty(STDERR_FD)):
-        raise NoTerminalError("a console needs a terminal; `dynamicfs serve` runs without one")
+        raise NoTerminalError("a console needs a terminal; `dynamicfs mount` works without one")
 
 
 @contextmanager

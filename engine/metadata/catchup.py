@@ -54,6 +54,12 @@ def find_common(disks: JournalDisks, target: DiskUuid, source: DiskUuid) -> Gene
     return last
 
 
+def holds_record(device: Device, generation: Generation) -> bool:
+    """Whether the journal of *device* has a readable root *generation*."""
+    first = next(iter(device.journal_list(generation)), None)
+    return isinstance(first, JournalEntry) and first.generation == generation
+
+
 def copy_base(
     disks: JournalDisks, target: DiskUuid, source: DiskUuid, *, scratch: Path | None
 ) -> Generation:

@@ -39,6 +39,8 @@ class Committer:
         self._shipper = shipper
         self._on_commit = on_commit
         self._commit_lock = threading.Lock()
+        self._unsent: ShippedRoot | None = None
+        """A committed root that found no room; it goes before any other."""
 
     def commit(self, generation: Generation) -> Generation:
         """Commit and ship every group up to *generation*; return the newest one.
@@ -48,24 +50,32 @@ class Committer:
 
         Raises:
             EngineStoppedError: a group was lost (C8).
+            QuorumError: too many roots wait; the group is committed and its
+                root is sent by a later call.
         """
         with self._commit_lock:
+            self._send()
             committed = self._store.template.generation
             if committed >= generation:
                 return committed
             closed = self._store.close_group(self._shipper.acknowledged)
             if closed is not None:
                 self._on_commit(closed)
-                self._shipper.submit(
-                    ShippedRoot(
-                        generation=closed.record.generation,
-                        epoch=closed.record.epoch,
-                        encoded=closed.encoded,
-                        journal_set=closed.record.journal_set,
-                        tolerance=closed.record.tolerance,
-                    )
+                self._unsent = ShippedRoot(
+                    generation=closed.record.generation,
+                    epoch=closed.record.epoch,
+                    encoded=closed.encoded,
+                    journal_set=closed.record.journal_set,
+                    tolerance=closed.record.tolerance,
                 )
+                self._send()
             return self._store.template.generation
+
+    def _send(self) -> None:
+        """Ship what is unsent. No root may be left out: the next follows it."""
+        if self._unsent is not None:
+            self._shipper.submit(self._unsent)
+            self._unsent = None
 
     def make_safe(self, generation: Generation, timeout_s: float) -> None:
         """Commit up to *generation* and wait until it is acknowledged (C5)."""

@@ -24,6 +24,8 @@ CHECKSUM_RESERVE_BYTES: Final = 8
 
 CACHE_BYTES: Final = 64 * MIB
 STATEMENTS_CACHED: Final = 256
+BUSY_MS_MAX: Final = 5000
+"""How long SQLite waits for another connection's lock, in milliseconds."""
 APPLICATION_ID: Final = 0x44594E46
 """``DYNF``, so that ``file`` and people know whose database it is."""
 
@@ -47,7 +49,7 @@ def connect(path: Path | str, *, flags: int) -> apsw.Connection:
     connection = apsw.Connection(
         str(path), flags=flags, vfs=_CHECKSUM_VFS, statementcachesize=STATEMENTS_CACHED
     )
-    connection.set_busy_timeout(5000)
+    connection.set_busy_timeout(BUSY_MS_MAX)
     connection.pragma("foreign_keys", 0)
     connection.pragma("trusted_schema", 0)
     connection.pragma("cell_size_check", 1)

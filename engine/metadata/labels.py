@@ -22,15 +22,17 @@ from engine.metadata.disks import JournalDisks, run_on
 from engine.metadata.quorum import JournalSet
 
 
-def tell_label(device: Device, *, epoch: Epoch, journal_set: tuple[DiskUuid, ...]) -> None:
-    """Rewrite the label of *device* with *journal_set* and at least *epoch*.
+def tell_label(device: Device, *, epoch: Epoch, journal_set: tuple[DiskUuid, ...] | None) -> None:
+    """Rewrite the label of *device* with at least *epoch*, and *journal_set* if given.
 
     Raises:
         DamagedRecordError: the label there is damaged; it is unchanged.
         DeviceError: the disk refused; the label is the old or the new one.
     """
     label = decode_label(device.get_label())
-    told = replace(label, epoch=max(label.epoch, epoch), journal_set=journal_set)
+    told = replace(
+        label, epoch=max(label.epoch, epoch), journal_set=journal_set or label.journal_set
+    )
     if told != label:
         device.set_label(encode_label(told))
 
@@ -40,10 +42,12 @@ def promise_epoch(
     reachable: Iterable[DiskUuid],
     *,
     epoch: Epoch,
-    journal_set: tuple[DiskUuid, ...],
+    journal_set: tuple[DiskUuid, ...] | None,
     quorums: Sequence[JournalSet],
 ) -> tuple[DiskUuid, ...]:
     """Write *epoch* into the label of every reachable disk; return those that took it.
+
+    *journal_set* is given when it is settled, None when nobody knows (a forced open).
 
     Raises:
         QuorumError: too few members of one of *quorums* took it; no root of

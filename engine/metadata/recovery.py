@@ -55,15 +55,19 @@ class OpenMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedMetadata:
-    """A database at the head. ``lagging`` are members of J that hold less.
+    """A database at the head. ``holding`` are the members of J that hold all of
+    it, ``lagging`` the others.
 
-    The first root of the store is of ``next_epoch`` and follows ``head``.
+    The first root of the store is of ``next_epoch`` and follows ``head``. When it
+    was forced and ``holding`` are too few for J, that root makes them the new J,
+    and the shipper is made with it: the old J can acknowledge nothing any more.
     """
 
     database: Path
     head: RootSummary
     decision: Decision
     next_epoch: Epoch
+    holding: tuple[DiskUuid, ...]
     lagging: tuple[DiskUuid, ...]
     events: tuple[str, ...]
 
@@ -167,7 +171,7 @@ class _Opening:
             )
         self._events += told
         self._clear_outbox(held)
-        journal_set = self._head.header.journal_set
+        journal_set = None if mode is OpenMode.FORCE else self._head.header.journal_set
         promise_epoch(
             DirectDisks(self._devices),
             sorted(self._devices),
@@ -183,6 +187,7 @@ class _Opening:
             head=self._head,
             decision=self._decision,
             next_epoch=self._decision.next_epoch,
+            holding=tuple(d for d in self._head.header.journal_set if d in held),
             lagging=tuple(d for d in self._head.header.journal_set if d not in held),
             events=tuple(self._events),
         )

@@ -74,10 +74,13 @@ def count_rows(changeset: bytes) -> int:
     count = 0
     if not changeset:
         return 0
-    for change in apsw.Changeset.iter(changeset):
-        if TRACKED_TABLES.get(change.name) != change.column_count:
-            raise DamagedRecordError(f"root record changes an unknown table {change.name!r}")
-        count += 1
+    try:
+        for change in apsw.Changeset.iter(changeset):
+            if TRACKED_TABLES.get(change.name) != change.column_count:
+                raise DamagedRecordError(f"root record changes an unknown table {change.name!r}")
+            count += 1
+    except apsw.Error as error:
+        raise DamagedRecordError(f"root record with an unreadable changeset: {error}") from error
     return count
 
 

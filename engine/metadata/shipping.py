@@ -15,6 +15,9 @@ from engine.ids import DiskUuid, Epoch, Generation
 from engine.limits import OUTBOX_BYTES_MAX, OUTBOX_ROOTS_MAX, PROBE_S
 from engine.metadata.quorum import JournalSet
 
+RING_ROOTS_MAX: Final = 64 * OUTBOX_ROOTS_MAX
+"""Acknowledged roots kept for slow members, if OUTBOX_BYTES_MAX allows."""
+
 RETRY_S: Final = PROBE_S
 FAILURE_FORGOTTEN_S: Final = 60.0
 
@@ -121,8 +124,9 @@ class QueuedRoot:
 class RootRing:
     """The newest roots in order: all unacknowledged ones, and some before them.
 
-    Members that fall behind a little are served from here. Bounded by
-    OUTBOX_ROOTS_MAX and OUTBOX_BYTES_MAX, once for each kind.
+    Members that fall behind a little are served from here. Unacknowledged ones
+    are bounded by OUTBOX_ROOTS_MAX and OUTBOX_BYTES_MAX, those before them by
+    RING_ROOTS_MAX and OUTBOX_BYTES_MAX.
     """
 
     def __init__(self, acknowledged: Generation) -> None:
@@ -169,7 +173,7 @@ class RootRing:
             self._open_bytes -= len(queued.root.encoded)
         self.acknowledged = generation
         while self.first <= generation and (
-            generation - self.first >= OUTBOX_ROOTS_MAX or self._bytes > OUTBOX_BYTES_MAX
+            generation - self.first >= RING_ROOTS_MAX or self._bytes > OUTBOX_BYTES_MAX
         ):
             self._bytes -= len(self._roots.popleft().root.encoded)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from types import TracebackType
 from typing import Final
@@ -19,7 +20,7 @@ from typing import Final
 import apsw
 
 from engine.clock import Clock
-from engine.errors import EngineStoppedError
+from engine.errors import DamagedDatabaseError, EngineStoppedError
 from engine.format.root import encode_root, root_hash
 from engine.format.staged import StagedDelete, StagedPut, encode_staged
 from engine.ids import Epoch, ExtentId, Generation, InodeId, LayoutId, MapId
@@ -205,10 +206,22 @@ class MetadataStore:
         del self._staged[staged_mark:]
         for forget in self.on_rollback:
             forget()
+        if isinstance(error, apsw.Error):
+            raise DamagedDatabaseError(f"metadata database: {error}") from error
 
     def _lose_group(self, error: BaseException) -> None:
         """A lost group stops the engine (C8): nothing later may build on it."""
         self.stop(f"a metadata group was lost: {error}; reopen the pool")
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+        # What the group changed must not be read as if it were committed. If
+        # even this fails, every later read meets the same error itself.
+        with suppress(apsw.Error):
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            for forget in self.on_rollback:
+                forget()
 
     def note_staged(self, operation: StagedPut | StagedDelete) -> None:
         """Record a change of ``staged`` for the record; inside an operation."""

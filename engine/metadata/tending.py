@@ -16,7 +16,7 @@ from engine.clock import Clock
 from engine.errors import DamagedRecordError, DeviceError, QuorumError
 from engine.ids import DiskUuid, Generation
 from engine.limits import DEVICE_CALL_S_MAX, PROBE_S
-from engine.metadata.catchup import copy_base, copy_records, find_common
+from engine.metadata.catchup import copy_base, copy_records, find_common, holds_record
 from engine.metadata.disks import JournalDisks, run_on
 from engine.metadata.labels import tell_label
 from engine.metadata.shipping import RETRY_S, Member, MemberState, QueuedRoot, RootRing
@@ -86,7 +86,10 @@ class Tender:
             DeviceError, DamagedRecordError: as the disks say.
         """
         source = self._source_for(member)
-        common = find_common(self._disks, member.disk, source)
+        common = member.last
+        # What it confirmed in this life of the shipper needs no reading again.
+        if common is None or not self._can_go_on(source, common):
+            common = find_common(self._disks, member.disk, source)
         if common is None:
             common = copy_base(self._disks, member.disk, source, scratch=self._scratch)
         last = common
@@ -102,6 +105,10 @@ class Tender:
                         member.state, member.reason = MemberState.CURRENT, ""
                     return
             last = copy_records(self._disks, member.disk, source, after=last, until=until)
+
+    def _can_go_on(self, source: DiskUuid, last: Generation) -> bool:
+        """Whether the journal of *source* still reaches back to *last*."""
+        return run_on(self._disks, source, lambda device: holds_record(device, last))
 
     def _run(self) -> None:
         while not self._stopping:

@@ -17,9 +17,13 @@ from typing import Final
 import apsw
 
 from engine.limits import READER_S_MAX, WAL_CHECKPOINT_BYTES, WAL_GATE_BYTES
-from engine.metadata.database import connect, open_reader
+from engine.metadata.database import BUSY_MS_MAX, connect, open_reader
 
 READERS_MAX: Final = 3
+
+_RESTART_MS_MAX: Final = round(2000 * READER_S_MAX)
+"""How long a restart of the WAL waits for readers, in milliseconds; it holds
+the write lock."""
 
 
 class ReaderPool:
@@ -87,6 +91,7 @@ class WalKeeper:
         self._readers = readers
         self._page_bytes = int(writer.pragma("page_size"))
         self._wal_bytes = 0
+        self._gate_bytes = WAL_GATE_BYTES
         self.peak_bytes = 0
         self.wanted = threading.Event()
         """Set when a background checkpoint is due; see ``checkpoint``."""
@@ -101,10 +106,18 @@ class WalKeeper:
 
     def between_groups(self) -> None:
         """Finish the checkpoint with readers shut out, when the WAL is too big."""
-        if self._wal_bytes < WAL_GATE_BYTES:
+        if self._wal_bytes < self._gate_bytes:
             return
-        with self._readers.gate():
-            self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
+        try:
+            with self._readers.gate():
+                self._writer.set_busy_timeout(_RESTART_MS_MAX)
+                self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
+            self._gate_bytes = WAL_GATE_BYTES
+        except apsw.BusyError:
+            # A copy for a checkpoint reads for long: the WAL grows meanwhile.
+            self._gate_bytes = self._wal_bytes + WAL_CHECKPOINT_BYTES
+        finally:
+            self._writer.set_busy_timeout(BUSY_MS_MAX)
 
     def checkpoint(self) -> None:
         """Copy what is possible from the WAL; any thread but a writing one."""
@@ -112,5 +125,7 @@ class WalKeeper:
         connection = connect(self._path, flags=apsw.SQLITE_OPEN_READWRITE)
         try:
             connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except apsw.BusyError:
+            self.wanted.set()
         finally:
             connection.close()

@@ -156,6 +156,7 @@ class _Creation:
             for number, plan in enumerate(plans, 1)
         ]
         self._devices: dict[DiskUuid, DirectoryDevice] = {}
+        self._prepared: list[DiskRecord] = []
 
     def run(self) -> None:
         """Label the disks, write the first root, and last the configuration."""
@@ -186,6 +187,7 @@ class _Creation:
             prepare_disk(record.path)
         except NameTakenError as error:
             raise PoolError(f"{record.path} is a disk already") from error
+        self._prepared.append(record)
         device = DirectoryDevice.open(record.path)
         self._devices[record.uuid] = device
         device.set_label(
@@ -272,12 +274,11 @@ class _Creation:
 
     def undo(self, *, remove_directory: bool) -> None:
         """Remove what was made; the disks were empty of labels before."""
-        for record in self._records:
+        for record in self._prepared:
             device = self._devices.get(record.uuid)
-            if device is None:
-                continue
-            with suppress(DeviceError):
-                device.close()
+            if device is not None:
+                with suppress(DeviceError):
+                    device.close()
             for folder in FOLDERS:
                 shutil.rmtree(Path(record.path) / folder, ignore_errors=True)
             for name in (LABEL_NAME, LOCK_NAME):

@@ -89,15 +89,28 @@ class DiskSet:
         if device is not None:
             self.attach(record.disk_id, device)
 
-    def attach(self, disk_id: DiskId, device: Device) -> None:
-        """The disk is there: reach it through *device* from now on."""
+    def attach(self, disk_id: DiskId, device: Device) -> bool:
+        """The disk is there: reach it through *device* from now on.
+
+        Returns False, with *device* closed, when it went away already.
+        """
+        try:
+            capacity = device.capacity()
+        except DeviceError as error:
+            device.close()
+            with self._lock:
+                disk = self._disks[disk_id]
+                disk.reason = str(error)
+                if disk.absent_since_s is None:
+                    disk.absent_since_s = self._clock.monotonic_s()
+            return False
         metered = MeteredDevice(device, self._metrics, self._disks[disk_id].record.name)
         lanes = DiskLanes(metered, on_slow=lambda: self._note_slow(disk_id))
-        capacity = device.capacity()
         with self._lock:
             disk = self._disks[disk_id]
             disk.lanes, disk.capacity = lanes, capacity
             disk.absent_since_s, disk.reason, disk.slow = None, "", False
+        return True
 
     def detach(self, disk_id: DiskId, reason: str) -> None:
         """The disk is gone: later calls fail at once, those under way end as they do."""

@@ -80,7 +80,8 @@ class Membership:
         if opened.device is None:
             self._disks.note_absence(disk_id, opened.reason)
             return
-        self._disks.attach(disk_id, opened.device)
+        if not self._disks.attach(disk_id, opened.device):
+            return
         self._base.events.record(
             EventSeverity.INFO, one.record.name, f"{one.record.name} is back at {one.record.path}"
         )

@@ -96,6 +96,11 @@ def _open_on(
             opened[record.uuid] = one
         path = next((disk.path for disk in config.disks if disk.uuid == record.uuid), record.path)
         disks.add(replace(record, path=path), one.device, one.reason)
+    members = {record.uuid for record in tables.members.disks()}
+    for uuid, one in opened.items():
+        if uuid not in members and one.device is not None:
+            # A line of an addition that was not committed: not ours to hold.
+            one.device.close()
     shipper = None
     if mode is not OpenMode.READ_ONLY:
         store.start(head)

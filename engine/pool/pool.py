@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from engine.clock import Clock, SystemClock
-from engine.errors import EngineError
+from engine.errors import EngineError, NoSpaceError
 from engine.extents.verdict import Verdict
 from engine.ids import DiskId, ExtentId, InodeId
 from engine.metadata.recovery import OpenMode
+from engine.observe.events import EventSeverity
 from engine.pool.disk_set import CorruptionHook
 from engine.pool.keepers import Keeper, group_turn, probe_turn
 from engine.pool.maintenance import Maintenance
 from engine.pool.membership import Membership
 from engine.pool.opening import open_pool
+from engine.pool.topology import PoolTopology
+from engine.status.figures import FigureSource
 from engine.vfs.filesystem import EngineFileSystem
 
 CLOSE_S_MAX = 120.0
 """How long a close waits for accepted data to become safe."""
+
+FIGURES_S = 0.5
+"""How often exposure is counted anew while something changes."""
 
 _THREAD_S_MAX = 10.0
 _ORPHANS_PER_STEP = 256
@@ -41,8 +48,7 @@ class Pool:
             pool_dir,
             mode=mode,
             clock=clock or SystemClock(),
-            # What readers find while the pool is still opening, a scrub finds again.
-            on_corruption=lambda *found: self._hear(*found),
+            on_corruption=self._report,
         )
         self.pool_dir = pool_dir
         self.engine = opened.engine
@@ -50,9 +56,13 @@ class Pool:
         self.membership = Membership(self.engine)
         self.maintenance = Maintenance(self.engine, journal_bytes=opened.journal_bytes)
         self._hear = self.maintenance.report
+        self.topology = PoolTopology(self.engine)
+        self.figures = FigureSource(self.engine.base.clock, self.engine.readers)
+        self.read_only_wanted = mode is OpenMode.READ_ONLY
         self._keepers: list[Keeper] = []
         self._closed = False
         self.engine.measure_space()
+        self.refresh_figures()
         if mode is not OpenMode.READ_ONLY:
             self._start()
 
@@ -60,6 +70,14 @@ class Pool:
     def filesystem(self) -> EngineFileSystem:
         """What a bridge serves."""
         return self.engine.filesystem
+
+    def refresh_figures(self) -> None:
+        """Count extents and exposure anew, if something can have changed."""
+        self.figures.refresh(self.engine.base.store.template.generation, self.topology.disks())
+
+    def _count(self) -> float:
+        self.refresh_figures()
+        return FIGURES_S
 
     def _start(self) -> None:
         engine = self.engine
@@ -75,6 +93,7 @@ class Pool:
                 lambda: probe_turn(engine, self.membership.probe),
                 engine.base.disks.probe_wanted,
             ),
+            Keeper("figures", engine, self._count, threading.Event()),
             Keeper("maintenance", engine, self.maintenance.turn, self.maintenance.wake),
         ]
         for keeper in self._keepers:
@@ -100,7 +119,16 @@ class Pool:
             rows = store.connection.execute("SELECT id, map FROM inode WHERE map != 0")
             inodes = [InodeId(inode) for inode, map_id in rows if map_id in maps] if maps else []
         for inode_id in inodes:
-            self.engine.syncer.move_staged(inode_id)
+            try:
+                self.engine.syncer.move_staged(inode_id)
+            except NoSpaceError as error:
+                # They are safe where they are; a full pool must open, too (P4).
+                self.engine.base.events.record(EventSeverity.WARNING, "open", str(error))
+                return
+
+    def _report(self, extent_id: ExtentId, index: int, disk_id: DiskId, kind: Verdict) -> None:
+        # What readers find while the pool is still opening, a scrub finds again.
+        self._hear(extent_id, index, disk_id, kind)
 
     def close(self) -> None:
         """Make everything safe and let go of the disks; harmless when repeated.

@@ -216,6 +216,8 @@ class Files:
         with self._store.lock:
             self._store.require_running()
             inode = self.regular(inode_id)
+            if not len(data):
+                return True
             file = self._pending.file_of(inode_id, inode.size)
             if offset + len(data) > file.size:
                 self._finish_reaping(inode)
@@ -275,9 +277,11 @@ class Files:
         file = self._pending.files.get(inode_id)
         current = inode.size if file is None else file.size
         if size == 0 and current:
-            self._pending.forget(inode_id)
+            # First what may be refused: the overlay does not roll back.
+            map_id = self._store.new_map_id()
             self._tree.empty_map(inode)
-            inode = replace(inode, size=0, map_id=self._store.new_map_id())
+            inode = replace(inode, size=0, map_id=map_id)
+            self._pending.forget(inode_id)
         elif size < current:
             if file is not None:
                 file.truncate(size)

@@ -203,6 +203,10 @@ class EngineFileSystem:
         self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
     ) -> Attributes:
         self._begin_change()
+        with self._store.lock:
+            ended = self._tree.ended(inode_id)
+            if ended is not None and changes.size is None and not self._handles.is_open(inode_id):
+                return Attributes(ended, 0)
         with self._store.operation():
             if changes.size is not None:
                 self._files.resize(inode_id, changes.size)

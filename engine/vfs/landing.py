@@ -12,17 +12,17 @@ from typing import Final
 
 from engine.clock import Clock
 from engine.device.lanes import Lane
-from engine.errors import EngineError, EngineStoppedError, RetryableError
+from engine.errors import EngineError, RetryableError
 from engine.extents.writer import ExtentWriter
 from engine.ids import InodeId
 from engine.limits import STEP_ROWS_MAX
 from engine.metadata.tables import Tables
-from engine.model.inode import Segment
+from engine.model.inode import Inode, Segment
 from engine.vfs.overlay import Layer, PendingRange, without_newer_staged
 from engine.vfs.pending import Pending, PendingExtent
 
-WRITERS: Final = 2
-"""Two keep the disks busy while one encodes; more only compete for the cores."""
+WRITERS: Final = 3
+"""Measured on six directories: 650 MB/s with two, 750 with three, no more with four."""
 
 RETRY_S: Final = 1.0
 """Between two tries of a builder that cannot be written now."""
@@ -120,8 +120,10 @@ class Landing:
             try:
                 self._write(extent)
                 self._land_ready()
-            except EngineStoppedError as error:
-                # The group is lost (C8): nothing may be built on it any more.
+            except EngineError as error:
+                # The group is lost (C8), or the metadata contradict themselves:
+                # nothing may be built on them any more.
+                self._store.stop(f"data cannot land: {error}; reopen the pool")
                 self._on_error(error)
                 return
 
@@ -187,12 +189,10 @@ class Landing:
                 garbage.begin_landing(extent.record.extent_id)
                 with self._store.operation():
                     self._tables.extents.insert(extent.record)
-            waiting = list(extent.layers.items())
-            while waiting:
-                waiting = self._land_some(extent, waiting)
+        waiting = list(extent.layers.items())
+        while waiting:
+            waiting = self._land_some(extent, waiting)
         with self._store.lock:
-            for inode_id, layer in extent.layers.items():
-                self._retire(inode_id, layer)
             if extent.record is not None:
                 garbage.end_landing(extent.record.extent_id)
             self._pending.frozen.remove(extent)
@@ -220,11 +220,22 @@ class Landing:
         """Apply one file's ranges with the size they imply; inside an operation."""
         file = self._pending.files.get(inode_id)
         inode = self._tables.inodes.get(inode_id)
-        if file is None or inode is None or not layer.ranges or layer not in file.layers:
+        if file is None or inode is None or layer not in file.layers:
             return
+        end = 0
+        if layer.ranges:
+            end = layer.ranges[-1].end
+            self._land_ranges(extent, inode, without_newer_staged(layer.ranges, file.layers[1:]))
+        # The last layer brings growth by truncation with it too, also when all
+        # its bytes were cut off before (O4).
+        last = len(file.layers) == 1
+        size = file.size if last else max(inode.size, end)
+        if size != inode.size:
+            self._tables.inodes.resize(inode, size)
+
+    def _land_ranges(self, extent: PendingExtent, inode: Inode, ranges: list[PendingRange]) -> None:
         assert extent.record is not None
         file_map, garbage = self._tables.file_map, self._tables.garbage
-        ranges: list[PendingRange] = without_newer_staged(layer.ranges, file.layers[1:])
         for item in ranges:
             cleared = file_map.clear(inode.map_id, item.start, item.end, item.end - item.start + 1)
             garbage.suspect(cleared.extents)
@@ -232,11 +243,6 @@ class Landing:
                 inode.map_id,
                 Segment(item.start, item.end - item.start, extent.record.extent_id, item.at),
             )
-        # The last layer brings growth by truncation with it too (O4).
-        last = len(file.layers) == 1
-        size = file.size if last else max(inode.size, layer.ranges[-1].end)
-        if size != inode.size:
-            self._tables.inodes.resize(inode, size)
 
     def _retire(self, inode_id: InodeId, layer: Layer) -> None:
         """Forget a layer that landed; under the write lock."""

@@ -37,6 +37,8 @@ class Layer:
 
     extent: Sequenced
     ranges: list[PendingRange] = field(default_factory=list)
+    settled: list[PendingRange] = field(default_factory=list)
+    """What fsync ever put into the metadata from here, overwritten since or not."""
 
     def add(self, start: int, end: int, at: int) -> None:
         """Note newer bytes; what they cover is forgotten."""
@@ -97,9 +99,28 @@ class Layer:
     def mark(self, start: int, end: int, *, staged: bool) -> None:
         """Set the staged flag of exactly [start, end), which is here whole."""
         parts = self.overlapping(start, end)
+        if all(part.staged == staged for part in parts):
+            return
         self.remove(start, end)
         at = bisect_left(self.ranges, start, key=_start)
         self.ranges[at:at] = [PendingRange(p.start, p.end, p.at, staged) for p in parts]
+
+    def mark_staged(self) -> None:
+        """fsync put every range into the metadata; neighbours become one (P8)."""
+        settled = Layer(self.extent, self.settled)
+        joined: list[PendingRange] = []
+        for item in self.ranges:
+            if not item.staged:
+                settled.add(item.start, item.end, item.start)
+            last = joined[-1] if joined else None
+            if last is not None and (last.end, last.at + last.end - last.start) == (
+                item.start,
+                item.at,
+            ):
+                joined[-1] = PendingRange(last.start, item.end, last.at, staged=True)
+            else:
+                joined.append(PendingRange(item.start, item.end, item.at, staged=True))
+        self.ranges[:] = joined
 
     @property
     def bytes(self) -> int:
@@ -184,13 +205,14 @@ def without_newer_staged(ranges: list[PendingRange], newer: list[Layer]) -> list
     """Return *ranges* less what newer layers have staged already.
 
     A layer that lands must not put its older bytes over what fsync made
-    durable from a newer one (O5).
+    durable from a newer one, also when that was overwritten in its open
+    builder since: a crash before that one lands would bring back bytes from
+    before the fsync (O5, P2).
     """
     scratch = Layer(_NO_EXTENT, list(ranges))
     for layer in newer:
-        for item in layer.ranges:
-            if item.staged:
-                scratch.remove(item.start, item.end)
+        for item in layer.settled:
+            scratch.remove(item.start, item.end)
     return scratch.ranges
 
 

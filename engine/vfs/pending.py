@@ -138,12 +138,16 @@ class Pending:
         """Replace bytes that are still in the open builder, in one piece."""
         if not file.layers or file.layers[-1].extent is not self.open or self.open is None:
             return False
+        if self.open.notes >= RANGES_PER_EXTENT_MAX:
+            return False
         layer = file.layers[-1]
         at = layer.position_of(start, end)
         if at is None:
             return False
         self.open.builder.overwrite(at, data)
+        before = len(layer.ranges)
         layer.mark(start, end, staged=False)
+        self.open.notes += len(layer.ranges) - before
         return True
 
     def _append(self, file: PendingFile, offset: int, data: memoryview) -> None:

@@ -130,6 +130,4 @@ class Syncer:
 
     def _mark_staged(self, file: PendingFile) -> None:
         for layer in file.layers:
-            layer.ranges[:] = [
-                item if item.staged else replace(item, staged=True) for item in layer.ranges
-            ]
+            layer.mark_staged()

@@ -29,6 +29,9 @@ from engine.model.inode import DirectoryEntry, Inode
 from engine.vfs.interface import Attributes, Caller, DirectoryItem, RenameFlags
 from engine.vfs.pending import Pending
 
+ENDED_KEPT_MAX = 16_384
+"""Ended inodes that are remembered; the kernel writes times back within seconds."""
+
 _SPECIAL = (stat.S_IFREG, stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR, stat.S_IFBLK)
 
 
@@ -50,6 +53,7 @@ class Tree:
         self._pending = pending
         self._clock = clock
         self._is_open = is_open
+        self._ended: dict[InodeId, Inode] = {}
 
     # Look
 
@@ -265,6 +269,17 @@ class Tree:
         if not stat.S_ISREG(inode.mode) or self._names.list_xattrs(inode.inode_id):
             self._names.forget(inode.inode_id)
         self._inodes.delete(inode.inode_id)
+        if len(self._ended) >= ENDED_KEPT_MAX:
+            del self._ended[next(iter(self._ended))]
+        self._ended[inode.inode_id] = replace(inode, nlink=0)
+
+    def ended(self, inode_id: InodeId) -> Inode | None:
+        """Return what an inode was that ended a while ago.
+
+        The kernel may still write its times back; refusing that would be kept
+        as a write error of the whole mount and come out of the next syncfs.
+        """
+        return self._ended.get(inode_id)
 
     def empty_map(self, inode: Inode) -> None:
         """Let go of all data of an inode: a little at once, the rest by Collect."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from engine.errors import (
     CorruptionError,
@@ -45,7 +45,8 @@ class JournalMachine(RuleBasedStateMachine):
 
     ``acknowledged`` are the groups a waiter was told of. Disks that are away
     fail every call; a power cut ends the process at once and may take the
-    database in the pool directory with it.
+    database in the pool directory with it. Rules that make no sense now return:
+    a precondition would depend on what threads did, and break replaying.
     """
 
     def __init__(self) -> None:
@@ -99,19 +100,17 @@ class JournalMachine(RuleBasedStateMachine):
     def _is_open(self) -> bool:
         return self.shipper is not None
 
-    @precondition(_is_open)
     @rule(count=st.integers(1, 3))
     def write(self, count: int) -> None:
-        for _ in range(count):
-            self._write(self.journal_set)
-        self._wait()
+        if self._is_open():
+            for _ in range(count):
+                self._write(self.journal_set)
+            self._wait()
 
-    @precondition(_is_open)
     @rule(old=DISKS, new=DISKS)
     def change_the_journal_set(self, old: DiskUuid, new: DiskUuid) -> None:
-        if old not in self.journal_set or new in self.journal_set:
+        if self.shipper is None or old not in self.journal_set or new in self.journal_set:
             return
-        assert self.shipper is not None
         try:
             self.shipper.prepare_member(new)
         except (DeviceError, CorruptionError, QuorumError):
@@ -130,10 +129,10 @@ class JournalMachine(RuleBasedStateMachine):
         if self.shipper is not None:
             self.shipper.retry_now()
 
-    @precondition(_is_open)
     @rule()
     def checkpoint(self) -> None:
-        assert self.shipper is not None
+        if self.shipper is None:
+            return
         shipper = self.shipper
         with suppress(QuorumError, DeviceError):
             make_checkpoint(
@@ -161,17 +160,17 @@ class JournalMachine(RuleBasedStateMachine):
             self._note_acknowledged()
             self.shipper = None
 
-    @precondition(lambda self: not self._is_open())
     @rule(there=SUBSETS)
     def open_again(self, there: list[DiskUuid]) -> None:
-        self._open({disk for disk in there if self._is_there(disk)})
+        if not self._is_open():
+            self._open({disk for disk in there if self._is_there(disk)})
 
-    @precondition(lambda self: not self._is_open())
     @rule()
     def open_with_everything(self) -> None:
         for device in self.pool.devices.values():
             device.come_back()
-        self._open(set(FIVE))
+        if not self._is_open():
+            self._open(set(FIVE))
         assert self._is_open()
 
     def _is_there(self, disk: DiskUuid) -> bool:

@@ -96,7 +96,7 @@ def test_a_scrub_waits_for_its_end_and_returns_what_is_left_damaged(
     assert outcome.code == code
     assert "30 intact" in outcome.stdout
     assert engine.control.asked == ["start_scrub repair=False"]
-    assert engine.asked == ["open archive read-only"]
+    assert engine.asked == ["open archive read-write"]
 
 
 def test_a_scrub_is_not_over_because_an_earlier_one_was(engine: CannedEngine, pool: Path) -> None:

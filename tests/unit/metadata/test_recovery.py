@@ -10,11 +10,12 @@ from uuid import UUID
 import apsw
 import pytest
 
+from engine.device.faulty import FailWith, Fault, FaultyDevice
 from engine.errors import (
     DamagedRecordError,
+    DeviceDeniedError,
     PoolError,
     QuorumError,
-    SplitHistoryError,
 )
 from engine.format.label import decode_label, encode_label
 from engine.ids import Epoch, Generation, PoolUuid
@@ -84,6 +85,16 @@ def test_the_promised_epoch_is_in_every_label_and_above_all_seen(pool: WrittenPo
     assert decode_label(pool.devices[B].get_label()).epoch == 3
 
 
+def test_an_epoch_that_too_few_labels_took_is_not_used(pool: WrittenPool) -> None:
+    devices = {disk: FaultyDevice(device) for disk, device in pool.devices.items()}
+    for disk in (B, C):
+        failure = FailWith(error=DeviceDeniedError("write-protected"))
+        devices[disk].add_fault(Fault(action=failure, method="set_label"))
+
+    with pytest.raises(QuorumError, match="epoch 2 reached 1 journal disks, 2 needed"):
+        open_metadata(pool.folder, devices, mode=OpenMode.READ_WRITE)
+
+
 def test_outbox_roots_are_shipped_by_the_next_open(pool: WrittenPool) -> None:
     connection = open_database(pool.database)
     next_root(connection, naming("late", "local only"))
@@ -135,84 +146,16 @@ def test_a_leftover_log_is_not_replayed_into_a_database_made_anew(pool: WrittenP
     assert set(properties(opened.database)) == names(4)
 
 
-def test_a_stale_tail_of_an_older_epoch_is_set_aside(pool: WrittenPool, tmp_path: Path) -> None:
-    pool.write(C)  # Never acknowledged: one of three.
-    other = tmp_path / "elsewhere"
-    other.mkdir()
-    opened = open_metadata(other, pool.only(A, B), mode=OpenMode.READ_WRITE)
-    connection = open_database(opened.database)
-    fresh = next_root(connection, naming("new", "epoch 2"), epoch=opened.next_epoch)
-    connection.close()
-    for disk in (A, B):
-        put(pool.devices[disk], fresh)
-
-    again = open_metadata(other, pool.devices, mode=OpenMode.READ_WRITE)
-
-    assert [entry.generation for entry in pool.devices[C].stale_entries] == [5]
-    assert journal_of(pool.devices[C]) == [1, 2, 3, 4, 5]
-    assert set(properties(again.database)) == names(4) | {"new"}
-    assert any("set aside" in event for event in again.events)
-
-
-def test_a_database_of_an_abandoned_branch_is_set_aside(pool: WrittenPool, tmp_path: Path) -> None:
-    connection = open_database(pool.database)
-    next_root(connection, naming("mine", "never shipped"))
-    connection.close()
-    other = WrittenPool(tmp_path / "other")
-    lose_database(other)
-    opened = open_metadata(other.folder, pool.devices, mode=OpenMode.READ_WRITE)
-    connection = open_database(opened.database)
-    fresh = next_root(connection, naming("new", "epoch 2"), epoch=opened.next_epoch)
-    connection.close()
-    for disk in (A, B):
-        put(pool.devices[disk], fresh)
-
-    again = open_metadata(pool.folder, pool.devices, mode=OpenMode.READ_WRITE)
-
-    assert again.decision.local is LocalVerdict.ABANDONED
-    assert set(properties(again.database)) == names(4) | {"new"}
-    assert set(properties(pool.folder / "metadata.db.aside-1")) == names(4) | {"mine"}
-
-
-def test_equal_epochs_that_differ_are_refused_and_both_named(
-    pool: WrittenPool, tmp_path: Path
+def test_a_forced_open_says_who_holds_everything_and_claims_no_settled_set(
+    pool: WrittenPool,
 ) -> None:
-    other = tmp_path / "other"
-    other.mkdir()
-    opened = open_metadata(other, pool.devices, mode=OpenMode.READ_ONLY)
-    connection = open_database(opened.database)
-    put(pool.devices[C], next_root(connection, naming("there", "c"), epoch=1))
-    connection.close()
-    pool.write(A, B)
+    pool.write(A, journal_set=(A, C))
 
-    with pytest.raises(SplitHistoryError, match=r"generation 5 of epoch 1 .*d2.*d0, disk d1"):
-        open_metadata(pool.folder, pool.devices, mode=OpenMode.FORCE)
-    assert journal_of(pool.devices[C]) == [1, 2, 3, 4, 5]
-
-
-def test_a_forced_open_in_between_is_a_second_history(pool: WrittenPool, tmp_path: Path) -> None:
-    pool.write(B, C)  # Acknowledged, but a forced open of A alone does not know.
-    other = tmp_path / "other"
-    other.mkdir()
-    with pytest.raises(QuorumError):
-        open_metadata(other, pool.only(A), mode=OpenMode.READ_WRITE)
-    opened = open_metadata(other, pool.only(A), mode=OpenMode.FORCE)
-    connection = open_database(opened.database)
-    root = next_root(connection, naming("f", "f"), epoch=opened.next_epoch, forced=True)
-    put(pool.devices[A], root)
-    connection.close()
-
-    with pytest.raises(SplitHistoryError, match="two histories"):
-        open_metadata(other, pool.devices, mode=OpenMode.READ_WRITE)
-
-
-def test_a_forced_open_that_nothing_contradicts_goes_on(pool: WrittenPool) -> None:
     opened = open_metadata(pool.folder, pool.only(A), mode=OpenMode.FORCE)
-    pool.write(A, epoch=opened.next_epoch, forced=True)
 
-    again = open_metadata(pool.folder, pool.devices, mode=OpenMode.READ_WRITE)
-
-    assert set(properties(again.database)) == names(5)
+    assert (opened.holding, opened.lagging) == ((A,), (C,))
+    label = decode_label(pool.devices[A].get_label())
+    assert (label.epoch, label.journal_set) == (2, ABC)
 
 
 def test_read_only_changes_nothing(pool: WrittenPool) -> None:

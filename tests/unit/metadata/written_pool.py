@@ -34,9 +34,7 @@ A, B, C, D, E = (DiskUuid(UUID(int=100 + number)) for number in range(5))
 ABC = (A, B, C)
 
 
-def first_template(
-    journal_set: tuple[DiskUuid, ...] = ABC, *, tolerance: int = 1
-) -> RootRecord:
+def first_template(journal_set: tuple[DiskUuid, ...] = ABC, *, tolerance: int = 1) -> RootRecord:
     """Return what the first root of the pool is made from."""
     return RootRecord(
         pool_uuid=POOL,

@@ -1,0 +1,1 @@
+"""The console over canned views: no engine, no mount, no real time."""

@@ -1,0 +1,236 @@
+"""From a key through its question to one call of the pool."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from dynamicfs_tui.console.dialog import PlanDialog
+from engine.errors import UsageError
+from engine.model.disk import DiskState
+from engine.status.views import PoolView
+from tests.console.canned import CannedControl
+from tests.console.canned_views import degraded, disk, healthy, scrubbing
+from tests.console.driving import Driver, drive
+
+
+def suspicious() -> PoolView:
+    """Return a healthy pool whose first disk is suspect."""
+    view = healthy()
+    first = disk(0, state=DiskState.SUSPECT, errors=2, reason="slow")
+    return replace(view, disks=(first, *view.disks[1:]))
+
+
+UUID_0 = healthy().disks[0].uuid
+
+ASKED = [
+    ("S", healthy, ("start_scrub", False)),
+    ("R", healthy, ("start_scrub", True)),
+    ("X", scrubbing, ("stop_scrub",)),
+    ("B", degraded, ("start_rebuild",)),
+    ("H", suspicious, ("set_disk_health", UUID_0, "healthy")),
+]
+EACH = pytest.mark.parametrize(("key", "view", "call"), ASKED, ids=[row[0] for row in ASKED])
+
+
+@EACH
+def test_a_verb_is_called_once_after_its_question(key, view, call) -> None:  # type: ignore[no-untyped-def]
+    async def script(driver: Driver) -> None:
+        await driver.press(key)
+        assert isinstance(driver.app.screen, PlanDialog)
+        assert driver.control.calls == []
+        await driver.press("y", "y")
+        await driver.wait_for_verbs()
+
+    assert drive(view(), script).control.calls == [call]
+
+
+@EACH
+@pytest.mark.parametrize("refusal", ["enter", "escape"])
+def test_enter_or_escape_on_a_fresh_question_calls_nothing(  # type: ignore[no-untyped-def]
+    key, view, call, refusal
+) -> None:
+    async def script(driver: Driver) -> None:
+        await driver.press(key, refusal)
+        assert not isinstance(driver.app.screen, PlanDialog)
+
+    assert drive(view(), script).control.calls == []
+
+
+@EACH
+def test_keys_typed_ahead_do_not_answer_a_question(key, view, call) -> None:  # type: ignore[no-untyped-def]
+    async def script(driver: Driver) -> None:
+        await driver.press_at_once(key, "y", "enter", key, "y")
+        assert isinstance(driver.app.screen, PlanDialog)
+
+    assert drive(view(), script).control.calls == []
+
+
+def test_a_probe_acts_at_once_and_tells_what_it_saw() -> None:
+    async def script(driver: Driver) -> None:
+        await driver.press("P")
+        await driver.wait_for_verbs()
+        assert driver.toasts() == ["d0: present\nd1: present"]
+
+    assert drive(healthy(), script).control.calls == [("probe_disks",)]
+
+
+def test_failing_a_disk_needs_its_name_and_fails_the_selected_one() -> None:
+    async def script(driver: Driver) -> None:
+        await driver.press("j", "F", "y", "backspace", "d", "1")
+        assert "matches" in driver.text()
+        await driver.press("enter")
+        await driver.wait_for_verbs()
+
+    driver = drive(healthy(), script)
+
+    assert driver.control.calls == [("set_disk_health", healthy().disks[1].uuid, "failed")]
+
+
+def test_failing_a_disk_with_another_name_calls_nothing() -> None:
+    async def script(driver: Driver) -> None:
+        await driver.press("F", "d", "5", "enter")
+
+    assert drive(healthy(), script).control.calls == []
+
+
+def test_failing_a_disk_is_blocked_when_data_would_be_lost() -> None:
+    async def script(driver: Driver) -> None:
+        await driver.press("F")
+        assert "BLOCKED: data would be lost" in driver.text()
+        await driver.press("y", "d", "0", "tab", "enter")
+        await driver.wait_for_verbs()
+
+    assert drive(degraded(), script).control.calls == []
+
+
+def test_a_dialog_goes_on_for_the_disk_it_was_opened_for() -> None:
+    view = healthy()
+    control = CannedControl(view)
+
+    async def script(driver: Driver) -> None:
+        await driver.press("j", "F")
+        control.set_view(replace(view, disks=tuple(reversed(view.disks))))
+        await driver.tick()
+        await driver.press("d", "1", "enter")
+        await driver.wait_for_verbs()
+
+    drive(control, script)
+
+    assert control.calls == [("set_disk_health", view.disks[1].uuid, "failed")]
+
+
+def test_the_overview_goes_on_behind_a_question() -> None:
+    control = CannedControl(healthy())
+
+    async def script(driver: Driver) -> None:
+        await driver.press("S")
+        control.set_view(degraded())
+        await driver.tick()
+        await driver.pilot.pause(0.05)
+        assert "AT RISK" in driver.text().split("\n")[0]
+
+    drive(control, script)
+
+
+def test_the_answer_of_a_verb_is_shown() -> None:
+    async def script(driver: Driver) -> None:
+        await driver.press("S", "y")
+        await driver.wait_for_verbs()
+        assert driver.toasts() == ["scrub started"]
+
+    drive(healthy(), script)
+
+
+@pytest.mark.parametrize("error", [UsageError("[b]no[/b] scrub now"), ValueError("oops")])
+def test_the_error_of_a_verb_is_shown_and_the_app_lives(
+    error: Exception, expected_warnings: object
+) -> None:
+    expected_warnings("scrub failed")  # type: ignore[operator]
+    control = CannedControl(healthy())
+    control.verb_error = error
+
+    async def script(driver: Driver) -> None:
+        await driver.press("S", "y")
+        # The worker fails on purpose, so it is waited for without its error.
+        for _turn in range(100):
+            await driver.pilot.pause()
+            if driver.toasts():
+                break
+        assert any(str(error) in toast for toast in driver.toasts())
+        assert driver.app.is_running
+
+    drive(control, script)
+
+
+def test_a_read_only_console_says_so_and_calls_nothing() -> None:
+    keys = ["S", "R", "P", "F", "H", "B", "X"]
+
+    async def script(driver: Driver) -> None:
+        await driver.press(*keys, "y")
+        refusals = [toast for toast in driver.toasts() if "this console is read-only" in toast]
+        assert len(refusals) == len(keys)
+
+    assert drive(suspicious(), script, read_only=True).control.calls == []
+
+
+def test_a_refused_action_says_why_instead_of_asking() -> None:
+    async def script(driver: Driver) -> None:
+        await driver.press("X")
+        assert driver.toasts() == ["X stop scrub: no scrub is running"]
+
+    drive(healthy(), script)
+
+
+def test_a_key_that_acts_releases_a_held_display() -> None:
+    async def script(driver: Driver) -> None:
+        await driver.press("p", "S", "escape")
+        assert "HOLD" not in driver.text()
+
+    drive(healthy(), script)
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+q"])
+def test_quitting_asks_first(key: str) -> None:
+    async def script(driver: Driver) -> None:
+        await driver.press(key)
+        assert "this console runs the pool tank" in driver.text()
+        assert "/srv/tank" in driver.text()
+        await driver.press("enter")
+        assert driver.app.is_running
+        await driver.press(key, "y")
+
+    assert drive(healthy(), script).app.return_value == "quit"
+
+
+def test_ctrl_c_gives_a_hint_and_does_not_quit() -> None:
+    async def script(driver: Driver) -> None:
+        await driver.press("ctrl+c")
+        assert driver.app.is_running
+        assert driver.toasts() == ["q quits, after a question"]
+
+    drive(healthy(), script)
+
+
+def test_a_click_on_cancel_cancels() -> None:
+    async def script(driver: Driver) -> None:
+        await driver.press("S")
+        driver.clock.advance(1.0)
+        rows = driver.text().split("\n")
+        row = next(index for index, text in enumerate(rows) if "[ Cancel" in text)
+        await driver.pilot.click(offset=(rows[row].index("Cancel"), row))
+        await driver.pilot.pause()
+        assert not isinstance(driver.app.screen, PlanDialog)
+
+    assert drive(healthy(), script).control.calls == []
+
+
+def test_every_dialog_fits_the_smallest_terminal() -> None:
+    for key, view, _call in [*ASKED, ("F", healthy, ()), ("q", healthy, ())]:
+
+        async def script(driver: Driver, key: str = key) -> None:
+            await driver.press(key)
+            assert "Cancel (Esc)" in driver.text()
+
+        drive(view(), script, size=(60, 16))

@@ -1,0 +1,66 @@
+"""The tree with troubles that a file's name asks for.
+
+``slow…``: reads wait a second on a pool thread. ``broken…``: looking the name
+up is a programming error. ``unsafe…``: fsync fails because a group was lost.
+``full…``: fsync finds no space. ``rotten…``: reads find damage.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from engine.errors import DamagedPageError, EngineStoppedError, NoSpaceError
+from engine.ids import InodeId
+from engine.vfs.interface import Attributes, HandleId, OpenedFile, OpenMode
+from tests.fuse.tree_filesystem import TreeFileSystem
+
+SLOW_S: Final = 1.0
+
+
+class TroubledTree(TreeFileSystem):
+    """See the module docstring. Every open bypasses the kernel's cache."""
+
+    def __init__(self, slow_s: float) -> None:
+        super().__init__()
+        self._slow_s = slow_s
+
+    def lookup(self, parent: InodeId, name: bytes) -> Attributes:
+        if name.startswith(b"broken"):
+            raise ValueError("a programming error, made for a test")
+        return super().lookup(parent, name)
+
+    def open(self, inode_id: InodeId, how: OpenMode) -> OpenedFile:
+        opened = super().open(inode_id, how)
+        return OpenedFile(opened.handle, direct_io=True)
+
+    def try_read(self, handle: HandleId, offset: int, length: int) -> bytes | memoryview | None:
+        if self._has_name(self.handles[handle], b"slow"):
+            return None
+        if self._has_name(self.handles[handle], b"rotten"):
+            raise DamagedPageError("page 0 fails its checksum, made for a test")
+        return super().try_read(handle, offset, length)
+
+    def read(self, handle: HandleId, offset: int, length: int) -> bytes | memoryview:
+        if self._has_name(self.handles[handle], b"slow"):
+            time.sleep(self._slow_s)
+        return super().read(handle, offset, length)
+
+    def sync_file(self, inode_id: InodeId) -> None:
+        if self._has_name(inode_id, b"unsafe"):
+            raise EngineStoppedError("a group was lost, made for a test")
+        if self._has_name(inode_id, b"full"):
+            raise NoSpaceError("no room, made for a test")
+
+    def _has_name(self, inode_id: InodeId, start: bytes) -> bool:
+        with self.lock:
+            return any(
+                name.startswith(start) and child == inode_id
+                for node in self.nodes.values()
+                for name, (child, _) in node.names.items()
+            )
+
+
+def make_troubled(slow_s: str = str(SLOW_S)) -> TroubledTree:
+    """Return an empty tree whose slow reads take *slow_s* seconds."""
+    return TroubledTree(float(slow_s))

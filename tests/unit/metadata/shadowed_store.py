@@ -1,0 +1,77 @@
+"""A store beside a second database that is made of its root records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from engine.clock import ManualClock
+from engine.format.root import decode_root, root_hash
+from engine.ids import Generation
+from engine.metadata.database import create_database, open_database
+from engine.metadata.replay import Head, apply_root, differences, read_head
+from engine.metadata.store import MetadataStore
+from engine.metadata.tables import Tables
+from engine.model.root import RootRecord
+from tests.unit.metadata.written_pool import first_template
+
+
+class ShadowedStore:
+    """Every closed group is encoded, decoded again and replayed into ``shadow``."""
+
+    def __init__(self, folder: Path) -> None:
+        template = first_template()
+        self.database = folder / "metadata.db"
+        self.clock = ManualClock()
+        self.connection = create_database(self.database)
+        self.shadow = create_database(folder / "shadow.db")
+        self.store = MetadataStore(self.connection, template=template, clock=self.clock)
+        self.store.start(
+            Head(
+                generation=template.generation,
+                epoch=template.epoch,
+                root_hash=bytes(32),
+                header=template,
+            )
+        )
+        self.tables = Tables(self.store)
+        self.records: list[RootRecord] = []
+
+    def close_group(self, acknowledged: int = 0) -> RootRecord | None:
+        """Commit the open group; replay its record into the shadow."""
+        closed = self.store.close_group(Generation(acknowledged))
+        if closed is None:
+            return None
+        record = decode_root(closed.encoded)
+        apply_root(self.shadow, record, root_hash(closed.encoded))
+        self.records.append(record)
+        return record
+
+    def reopen(self) -> None:
+        """Open the database again, as after a crash: the open group is gone."""
+        self.store.close()
+        self.connection = open_database(self.database)
+        head = read_head(self.connection)
+        assert head is not None
+        self.store = MetadataStore(self.connection, template=head.header, clock=self.clock)
+        self.store.start(head)
+        self.tables = Tables(self.store)
+
+    def differences(self) -> list[str]:
+        """Compare the store and its shadow, both at the newest closed group."""
+        return differences(self.connection, self.shadow)
+
+
+@contextmanager
+def shadowed_store(folder: Path) -> Iterator[ShadowedStore]:
+    """Yield a store; at the end its records alone must make the same database."""
+    shadowed = ShadowedStore(folder)
+    try:
+        yield shadowed
+        if not shadowed.store.stopped:
+            shadowed.close_group()
+        assert shadowed.differences() == []
+    finally:
+        shadowed.store.close()
+        shadowed.shadow.close()
