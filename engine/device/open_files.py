@@ -52,13 +52,17 @@ class OpenFiles:
     def _take(self, name: str) -> _OpenFile:
         with self._lock:
             file = self._files.get(name)
-            if file is not None:
+            # A file removed behind our back would stay readable, and look intact, for good.
+            if file is not None and os.fstat(file.descriptor).st_nlink:
                 self._files.move_to_end(name)
                 file.users += 1
                 return file
+            evicted = self._drop(self._files.pop(name)) if file is not None else []
             discards = self._discards
+        for descriptor in evicted:
+            os.close(descriptor)
         file = _OpenFile(self._opener(name))
-        evicted: list[int] = []
+        evicted = []
         with self._lock:
             # A name discarded while we opened it may be another file by now:
             # this read may finish with what it has, the next opens again.

@@ -150,7 +150,7 @@ class Collect:
         return bool(candidates)
 
     def _can_go(self, extent_id: ExtentId) -> bool:
-        if self._tables.garbage.is_landing(extent_id) or self._tables.extents.is_named(extent_id):
+        if self._tables.extents.is_named(extent_id):
             return False
         try:
             return self._tables.extents.get(extent_id) is not None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.clock import Clock
-from engine.errors import EngineStoppedError
+from engine.errors import DamagedDatabaseError, EngineStoppedError
 from engine.extents.verdict import Verdict
 from engine.ids import DiskId, ExtentId
 from engine.maintenance.inspection import Inspector
@@ -75,6 +75,8 @@ class DamageIntake:
             self._look_at(report)
         except EngineStoppedError:
             return False
+        except DamagedDatabaseError as error:
+            self._events.record(EventSeverity.ERROR, "reader", str(error))
         return True
 
     def _look_at(self, report: _Report) -> None:

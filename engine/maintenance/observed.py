@@ -72,14 +72,6 @@ class FactsObserver:
             return 0.0, ""
         return left[0], f"{left[1]} is missing; it may come back before the rebuild starts"
 
-    def lost_disks(self) -> frozenset[DiskId]:
-        """Return disks whose fragments are given up: failed, or missing too long."""
-        return frozenset(
-            disk.disk_id
-            for disk in self._topology.disks()
-            if not disk.readable and self._left_s(disk) == 0
-        )
-
     def skip_delays(self) -> None:
         """Give up on the disks that are missing now, and widen at once."""
         missing = {disk.disk_id for disk in self._topology.disks() if not disk.present}

@@ -45,6 +45,8 @@ class ReconcileProgress:
     """All of reconcile. ``failed_items`` includes ``lost_items``."""
 
     active: bool = False
+    """Something runs, waits its turn or is being looked for; what is only
+    pending, or waits for a retry, does not count."""
     scanning: bool = False
     paused: bool = False
     waiting_s: float = 0.0

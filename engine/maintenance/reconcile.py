@@ -29,7 +29,7 @@ from engine.errors import (
 from engine.extents.disks import DiskSource
 from engine.extents.rebuild import ExtentRebuilder
 from engine.extents.writer import ExtentWriter
-from engine.ids import DiskId, ExtentId
+from engine.ids import ExtentId
 from engine.limits import RECONCILE_ITEMS_MAX
 from engine.maintenance.desired import Action, PoolFacts
 from engine.maintenance.mending import Mended, Mender, bytes_to_write
@@ -116,8 +116,10 @@ class Reconcile:
                     self._mend_all = self._start_now = True
 
     def has_work(self) -> bool:
-        """Whether something is being mended or about to be."""
-        return bool(self._asked) or self._tally.active or self._start_now
+        """Whether something is being mended, looked for, or about to be."""
+        looking = self._start_now or (self._scanning and self._facts is not None)
+        busy = looking or self._asked or len(self._queue) or self._tally.active
+        return bool(busy) and not self._paused
 
     def start_now(self) -> None:
         """Do now what delays hold back, and mend all known damage."""
@@ -141,7 +143,11 @@ class Reconcile:
         """Return where things stand; quick."""
         waiting_s, reason = self._observer.waiting()
         return self._tally.progress(
-            scanning=self._scanning, paused=self._paused, waiting_s=waiting_s, reason=reason
+            active=self.has_work(),
+            scanning=self._scanning,
+            paused=self._paused,
+            waiting_s=waiting_s,
+            reason=reason,
         )
 
     # The maintenance thread
@@ -201,12 +207,16 @@ class Reconcile:
             self._look_again(extent_id, facts)
         return bool(asked)
 
-    def _look_again(self, extent_id: ExtentId, facts: PoolFacts) -> None:
+    def _look(self, extent_id: ExtentId, facts: PoolFacts) -> Difference | None:
         try:
-            found = self._mender.look(extent_id, facts, mends=self._mends(extent_id))
+            return self._mender.look(extent_id, facts, mends=self._mends(extent_id))
         except DamagedDatabaseError as error:
+            # Its record says nothing that can be acted on; the others go on.
             self._events.record(EventSeverity.ERROR, "reconcile", str(error))
-            return
+            return None
+
+    def _look_again(self, extent_id: ExtentId, facts: PoolFacts) -> None:
+        found = self._look(extent_id, facts)
         if found is None or found.desired.action in (Action.KEEP, Action.WAIT):
             self._settled(extent_id)
         else:
@@ -245,7 +255,7 @@ class Reconcile:
     def _work_on(self, work: Work, facts: PoolFacts) -> None:
         """Mend one extent, decided once more on its present record."""
         extent_id = work.extent_id
-        found = self._mender.look(extent_id, facts, mends=self._mends(extent_id))
+        found = self._look(extent_id, facts)
         if found is None or found.desired.action not in (Action.REBUILD, Action.RECODE):
             self._look_again(extent_id, facts)
             return
@@ -303,7 +313,3 @@ class Reconcile:
                 self._mend_all = False
         self._observer.end_haste()
         return False
-
-    def lost_disks(self) -> frozenset[DiskId]:
-        """Return disks whose fragments are given up: failed, or missing too long."""
-        return self._observer.lost_disks()

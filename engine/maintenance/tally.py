@@ -53,7 +53,7 @@ class Tally:
         self._written: Final = metrics.counter("rebuild_bytes_written_total")
         self._held: dict[ExtentId, _Held] = {}
         self._tries: dict[ExtentId, int] = {}
-        self._unlisted = 0
+        self._unlisted_pending = self._unlisted_lost = 0
         self._running: Work | None = None
         self._running_bytes = 0
         self._done_items = self._done_bytes = self._written_bytes = 0
@@ -121,8 +121,11 @@ class Tally:
         extent_id = held.work.extent_id
         if len(self._held) < RECONCILE_ITEMS_MAX or extent_id in self._held:
             self._held[extent_id] = held
-        else:
-            self._unlisted += 1
+        elif held.lost:
+            self._unlisted_lost += 1
+        elif held.state is ItemState.PENDING:
+            self._unlisted_pending += 1
+        # A failed one that is not listed is found by the next scan.
         self._running = None
         self._changed = True
 
@@ -135,7 +138,7 @@ class Tally:
         """The facts changed: what was held may be possible now."""
         self._held.clear()
         self._tries.clear()
-        self._unlisted = 0
+        self._unlisted_pending = self._unlisted_lost = 0
         self._changed = True
 
     def waits_for_retry(self, extent_id: ExtentId) -> bool:
@@ -167,14 +170,15 @@ class Tally:
 
     def finish(self, lost_names: list[str]) -> str:
         """End the round; return its result, one sentence."""
-        lost = sum(held.lost for held in self._held.values())
+        listed = sum(held.lost for held in self._held.values())
+        lost = listed + self._unlisted_lost
         text = f"finished, {lost} irrecoverable"
         if lost:
             text += ": " + ", ".join(lost_names) + (", …" if lost > len(lost_names) else "")
         pending = [one for one in self._held.values() if one.state is ItemState.PENDING]
         if pending:
-            text += f"; {len(pending) + self._unlisted} pending: {pending[0].reason}"
-        retried = sum(one.state is ItemState.FAILED for one in self._held.values()) - lost
+            text += f"; {len(pending) + self._unlisted_pending} pending: {pending[0].reason}"
+        retried = sum(one.state is ItemState.FAILED for one in self._held.values()) - listed
         if retried:
             text += f"; {retried} failed and tried again later"
         self._worked = False
@@ -185,11 +189,12 @@ class Tally:
     # Picture
 
     def progress(
-        self, *, scanning: bool, paused: bool, waiting_s: float, reason: str
+        self, *, active: bool, scanning: bool, paused: bool, waiting_s: float, reason: str
     ) -> ReconcileProgress:
         """Return the newest picture. Any thread."""
         return replace(
             self._progress,
+            active=active,
             scanning=scanning,
             paused=paused,
             waiting_s=waiting_s,
@@ -213,16 +218,16 @@ class Tally:
             left_bytes += max(0, running.total_bytes - self._running_bytes)
         done_bytes = self._done_bytes + (self._running_bytes if running is not None else 0)
         self._progress = ReconcileProgress(
-            active=running is not None or queued > 0,
             done_items=self._done_items,
             total_items=self._done_items
             + queued
             + len(self._held)
-            + self._unlisted
+            + self._unlisted_pending
+            + self._unlisted_lost
             + (running is not None),
-            pending_items=pending + self._unlisted,
-            failed_items=failed,
-            lost_items=sum(one.lost for one in self._held.values()),
+            pending_items=pending + self._unlisted_pending,
+            failed_items=failed + self._unlisted_lost,
+            lost_items=sum(one.lost for one in self._held.values()) + self._unlisted_lost,
             done_bytes=done_bytes,
             total_bytes=done_bytes + left_bytes,
             written_bytes=self._written_bytes,

@@ -33,7 +33,7 @@ def open_disk(path: str, *, pool: PoolUuid, disk: DiskUuid) -> OpenedDisk:
     try:
         return OpenedDisk(DirectoryDevice.open(path, is_meant), "")
     except DeviceError as error:
-        return OpenedDisk(None, str(error))
+        return OpenedDisk(None, str(error).removeprefix(f"{path}: "))
 
 
 def require_directory(path: str) -> str:

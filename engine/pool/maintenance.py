@@ -9,13 +9,12 @@ from typing import Final
 from engine.extents.rebuild import ExtentRebuilder
 from engine.extents.slices import SliceSource
 from engine.extents.verdict import Verdict
-from engine.extents.verify import ExtentVerifier
 from engine.ids import DiskId, ExtentId
 from engine.maintenance.collect import Collect
 from engine.maintenance.damage import DamageIntake
 from engine.maintenance.inspection import Inspector
 from engine.maintenance.listing import FragmentListing
-from engine.maintenance.quiet import QuietDisks
+from engine.maintenance.quiet import quiet_verifier
 from engine.maintenance.reconcile import Reconcile
 from engine.maintenance.scrub import Scrub
 from engine.maintenance.unreferenced import UnreferencedFiles
@@ -38,10 +37,8 @@ class Maintenance:
     def __init__(self, engine: Engine, *, journal_bytes: int) -> None:
         base = engine.base
         topology = PoolTopology(engine)
-        # A scrub writes findings down itself; what its reads meet is no news.
-        quiet = QuietDisks(base.disks)
-        verifier = ExtentVerifier(quiet, engine.reader.fragments, kernel=engine.kernel)
-        inspector = Inspector(tables=base.tables, disks=quiet, verifier=verifier)
+        verifier = quiet_verifier(base.clock, base.disks, kernel=engine.kernel)
+        inspector = Inspector(tables=base.tables, disks=base.disks, verifier=verifier)
         slices = SliceSource(base.disks, engine.reader.fragments, engine.reader.reconstructor)
         self.reconcile = Reconcile(
             clock=base.clock,

@@ -70,7 +70,7 @@ class Membership:
                 # Not through ``submit``: a disk marked failed is looked at, too.
                 self._disks.probe(disk_id)
             except DeviceGoneError as error:
-                self._disks.detach(disk_id, str(error))
+                self._disks.detach(disk_id, str(error).removeprefix(f"{one.record.path}: "))
             except DeviceError as error:
                 self._disks.report_failure(disk_id, error)
             return
@@ -82,6 +82,8 @@ class Membership:
             return
         if not self._disks.attach(disk_id, opened.device):
             return
+        if self._base.shipper is not None:
+            self._base.shipper.retry_now()
         self._base.events.record(
             EventSeverity.INFO, one.record.name, f"{one.record.name} is back at {one.record.path}"
         )
@@ -259,7 +261,7 @@ class Membership:
 def _sentence(one: DiskPresence) -> str:
     name = one.record.name
     if not one.present:
-        return f"{name}: missing: {one.reason}"
+        return f"{name}: gone from {one.record.path}: {one.reason}"
     return f"{name}: {one.record.state}, {one.record.path}" + (
         f": {one.reason}" if one.reason else ""
     )

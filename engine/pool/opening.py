@@ -54,7 +54,7 @@ def open_pool(
     try:
         for disk in config.disks:
             opened[disk.uuid] = open_disk(disk.path, pool=config.uuid, disk=disk.uuid)
-        engine, journal_bytes = _open_on(pool_dir, config, opened, mode, clock, on_corruption)
+        engine, journal_bytes = open_on(pool_dir, config, opened, mode, clock, on_corruption)
     except BaseException:
         for one in opened.values():
             if one.device is not None:
@@ -64,7 +64,7 @@ def open_pool(
     return OpenedPool(engine, lock, journal_bytes)
 
 
-def _open_on(
+def open_on(
     pool_dir: Path,
     config: PoolConfig,
     opened: dict[DiskUuid, OpenedDisk],
@@ -72,6 +72,10 @@ def _open_on(
     clock: Clock,
     on_corruption: CorruptionHook,
 ) -> tuple[Engine, int]:
+    """Open the pool on the disks in *opened*; the caller holds the lock of *pool_dir*.
+
+    Returns the engine and how many bytes its journals hold. Raises as ``open_pool``.
+    """
     events = EventLog(clock)
     metrics = Metrics()
     devices: dict[DiskUuid, Device] = {
@@ -143,13 +147,17 @@ def _start_shipping(
         journal_set=header.journal_set,
         acknowledged=header.generation,
         behind=dict.fromkeys(metadata.lagging),
-        on_event=partial(_note, events),
+        on_event=partial(_note, disks, events),
         clock=clock,
         scratch=pool_dir,
     )
 
 
-def _note(events: EventLog, severity: EventSeverity, text: str) -> None:
+def _note(disks: DiskSet, events: EventLog, severity: EventSeverity, text: str) -> None:
+    """Record what the journals say, with names of disks in place of UUIDs."""
+    for one in disks.presences():
+        text = text.replace(f"disk {one.record.uuid}", one.record.name)
+        text = text.replace(str(one.record.uuid), one.record.name)
     events.record(severity, "journals", text)
 
 

@@ -28,6 +28,14 @@ REST_RATIO: Final = 20
 """Figures that took t seconds are good for this many t: 5 % of a core at most."""
 
 
+_DISKS_WITH_FRAGMENTS: Final = (
+    "WITH RECURSIVE step (disk) AS (SELECT min(disk) FROM fragment UNION ALL"
+    " SELECT (SELECT min(disk) FROM fragment WHERE disk > step.disk) FROM step"
+    " WHERE disk IS NOT NULL) SELECT disk FROM step WHERE disk IS NOT NULL"
+)
+"""One look into the index per disk; DISTINCT would walk all of it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """What a pool holds and how exposed it is, at one generation."""
@@ -124,7 +132,7 @@ class FigureSource:
         sums = _Sums()
         with self._readers.read() as connection:
             damaged = int(connection.execute("SELECT count(*) FROM damage").get or 0)
-            on_disks = {row[0] for row in connection.execute("SELECT DISTINCT disk FROM fragment")}
+            on_disks = {row[0] for row in connection.execute(_DISKS_WITH_FRAGMENTS)}
         # The usual case: no fragment can be bad, so none has to be looked at.
         all_well = not damaged and on_disks <= sound
         first = 0

@@ -18,6 +18,7 @@ from typing import Final
 
 from fusebridge.mount_table import read_mounts
 from tests.bench.measurements import ROWS, Size, Target, measure, sync_file_system
+from tests.bench.pools import POOLS, mounted_pool
 from tests.fuse.mounting import serve
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -83,6 +84,8 @@ def targets(
         for name, (factory, *flags) in built_in.items():
             path = stack.enter_context(serve(factory, options=flags)).path
             chosen.append(Target(name=name, path=path, make_durable=sync_of(path, "")))
+        for redundancy in POOLS:
+            chosen.append(stack.enter_context(mounted_pool(redundancy)))
         for path in directories:
             durable = sync_of(path, sync_command)
             chosen.append(Target(name=str(path), path=path, make_durable=durable))

@@ -282,11 +282,20 @@ class LivePool:
         return total
 
     def find_disks(self, missing: int) -> None:
-        """Wait until the pool has noticed that exactly *missing* disks are not there."""
+        """Wait until the pool has noticed that exactly *missing* disks are not there.
+
+        Figures over all extents follow the disks by up to a second.
+        """
         wait_for(
             f"{missing} disks missing in status",
             lambda: sum(not disk.present for disk in self.view().disks) == missing,
         )
+
+    def redundancies(self) -> set[str]:
+        """Return every redundancy that an extent has, such as ``rs:4+2``."""
+        extents = self.extents()
+        assert isinstance(extents, list)
+        return {str(extent["redundancy"]) for extent in extents if isinstance(extent, dict)}
 
 
 def _serves(pid: int, pool_dir: Path) -> bool:

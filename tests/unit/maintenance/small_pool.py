@@ -6,13 +6,12 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
 from engine.clock import ManualClock
 from engine.codec.kernel import default_kernel
-from engine.errors import QuorumError
+from engine.device.lanes import Lane
 from engine.extents.verdict import Verdict
 from engine.ids import (
     NO_MAP,
@@ -32,7 +31,6 @@ from engine.maintenance.listing import FragmentListing
 from engine.maintenance.quiet import quiet_verifier
 from engine.maintenance.reconcile import Reconcile
 from engine.maintenance.scrub import Scrub
-from engine.maintenance.topology import DiskStatus
 from engine.maintenance.unreferenced import UnreferencedFiles
 from engine.metadata.database import create_database
 from engine.metadata.read_gate import ReadGate
@@ -44,65 +42,12 @@ from engine.metadata.wal import ReaderPool
 from engine.model.disk import DiskRecord, DiskState, Tier
 from engine.model.extent import ExtentRecord, FragmentRef
 from engine.model.inode import Inode, Segment
-from engine.model.redundancy import ErasureCoding, Redundancy
+from engine.model.redundancy import Redundancy
 from engine.model.root import HighWater, RootRecord
 from engine.observe.events import EventLog
 from engine.policy.exposure import exposure_of
 from tests.unit.extents.memory_pool import POOL, MemoryPool, memory_pool, pattern
-
-RS = ErasureCoding(4, 2)
-
-
-@dataclass
-class SmallTopology:
-    """What an operator and the disks' probes would have told."""
-
-    pool: MemoryPool
-    store: MetadataStore
-    clock: ManualClock
-    wanted: Redundancy = RS
-    narrow: bool = False
-    delay_s: float = 600.0
-    widen_s: float = 86400.0
-    safe: Generation = Generation(0)
-    has_quorum: bool = True
-    absent: dict[DiskId, float] = field(default_factory=dict)
-    made_safe: int = 0
-
-    def disks(self) -> list[DiskStatus]:
-        disks = self.pool.disks
-        return [
-            DiskStatus(
-                disk_id=disk_id,
-                name=f"d{disk_id}",
-                state=disks.states.get(disk_id, DiskState.HEALTHY),
-                present=disk_id not in disks.missing,
-                absent_since_s=self.absent.get(disk_id),
-            )
-            for disk_id in disks.devices
-        ]
-
-    def wanted_redundancy(self) -> Redundancy:
-        return self.wanted
-
-    def narrow_auto(self) -> bool:
-        return self.narrow
-
-    def rebuild_delay_s(self) -> float:
-        return self.delay_s
-
-    def widen_delay_s(self) -> float:
-        return self.widen_s
-
-    def acknowledged(self) -> Generation:
-        return self.safe
-
-    def make_safe(self, generation: Generation) -> None:
-        if not self.has_quorum:
-            raise QuorumError("no quorum")
-        self.made_safe += 1
-        self.store.close_group(self.safe)
-        self.safe = self.store.template.generation
+from tests.unit.maintenance.small_topology import RS, SmallTopology
 
 
 def template(epoch: int = 3) -> RootRecord:
@@ -327,6 +272,11 @@ class SmallPool:
 
     def all_files(self) -> set[tuple[int, str]]:
         return {(disk_id, name) for disk_id in self.disks.memory for name in self.files(disk_id)}
+
+    def drain_lanes(self) -> None:
+        """Wait for calls that nobody waits for."""
+        for disk_id in self.disks.lanes:
+            self.disks.wait(self.disks.submit(disk_id, Lane.MAINTENANCE, lambda _device: None))
 
     def reconcile_all(self) -> None:
         """Step until there is nothing to do, bounded."""

@@ -1,4 +1,4 @@
-"""Reconcile: rebuild, narrow, widen, drain, pending, progress."""
+"""Reconcile: rebuild, order, interruption, progress."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ import pytest
 
 from engine.device.faulty import FailWith, Fault
 from engine.errors import DeviceFailedError
-from engine.extents.verdict import Verdict
-from engine.ids import DiskId
-from engine.maintenance.progress import ItemState
 from engine.metadata.extents_table import Damage, load_extent
 from engine.model.disk import DiskState
-from engine.model.redundancy import ErasureCoding
+from engine.model.inode import Segment
 from engine.units import MIB
-from tests.unit.maintenance.small_pool import RS, SmallPool, name_of, pattern, small_pool
+from tests.unit.maintenance.small_pool import SmallPool, name_of, pattern, small_pool
 
 DATA = pattern(700_001)
 
@@ -169,160 +166,8 @@ def test_a_record_that_changed_during_the_copy_is_not_overwritten(
     pool.reconcile_all()
 
     assert pool.tables.extents.get(record.extent_id) is None
-
-
-def test_without_another_disk_it_is_pending_and_says_what_would_help(pool: SmallPool) -> None:
-    pool.write_file("a", DATA)
-    pool.lose(2)
-
-    pool.reconcile_all()
-
-    progress = pool.reconcile.progress()
-    assert progress.pending_items == 1
-    assert progress.items[0].state is ItemState.PENDING
-    assert progress.items[0].reason == "needs one more disk, or re-encode 3+2: +11 % space"
-
-
-def test_a_new_disk_ends_the_pending(tmp_path: Path) -> None:
-    with small_pool(tmp_path, 7) as pool:
-        pool.lose(7)
-        record = pool.write_file("a", DATA)
-        pool.lose(2)
-        pool.reconcile_all()
-        assert pool.reconcile.progress().pending_items == 1
-
-        pool.bring_back(7)
-        pool.reconcile_all()
-
-        assert pool.reconcile.progress().pending_items == 0
-        assert pool.intact_indexes(pool.record(record.extent_id)) == set(range(6))
-
-
-def test_one_spare_disk_for_two_losses_mends_one_and_leaves_one_pending(tmp_path: Path) -> None:
-    with small_pool(tmp_path, 7) as pool:
-        pool.lose(7)
-        record = pool.write_file("a", DATA)
-        pool.bring_back(7)
-        pool.lose(1, 2)
-
-        pool.reconcile_all()
-
-        assert pool.exposure(pool.record(record.extent_id)) == 1
-        assert "needs one more disk" in pool.reconcile.progress().items[0].reason
-
-
-def test_narrow_auto_reencodes_and_keeps_the_tolerance(pool: SmallPool) -> None:
-    record = pool.write_file("a", DATA)
-    pool.topology.narrow = True
-    pool.lose(2, 5)
-
-    pool.reconcile_all()
-
-    narrow = pool.record(record.extent_id)
-    assert narrow.redundancy == ErasureCoding(2, 2)
-    assert pool.exposure(narrow) == 2
-    assert pool.read(narrow) == DATA
-
-
-def test_narrow_auto_needs_one_disk_more_than_the_tolerance(pool: SmallPool) -> None:
-    record = pool.write_file("a", DATA)
-    pool.topology.narrow = True
-    for number in (1, 2, 3):
-        pool.disks.states[DiskId(number)] = DiskState.SUSPECT
-    pool.disks.states[DiskId(4)] = DiskState.FAILED
-
-    pool.reconcile_all()
-
-    assert pool.record(record.extent_id) == record
-    assert pool.reconcile.progress().items[0].reason == "needs one more disk"
-
-
-def test_the_full_width_returns_after_the_widen_delay(pool: SmallPool) -> None:
-    pool.topology.narrow = True
-    record = pool.write_file("a", DATA)
-    pool.lose(2)
-    pool.reconcile_all()
-    assert pool.record(record.extent_id).redundancy == ErasureCoding(3, 2)
-
-    pool.bring_back(2)
-    pool.reconcile_all()
-    still_narrow = pool.record(record.extent_id).redundancy
-    pool.clock.advance(86_401)
-    pool.reconcile_all()
-
-    assert still_narrow == ErasureCoding(3, 2)
-    wide = pool.record(record.extent_id)
-    assert wide.redundancy == RS
-    assert pool.intact_indexes(wide) == set(range(6))
-    assert pool.read(wide) == DATA
-
-
-def test_a_disk_that_goes_away_starts_the_widen_delay_again(pool: SmallPool) -> None:
-    record = pool.write_file("a", DATA, ErasureCoding(3, 2))
-    pool.reconcile_all()
-    pool.clock.advance(80_000)
-    unused = next(iter(set(pool.disks.devices) - {ref.disk_id for ref in record.fragments}))
-    pool.lose(unused)
-    pool.reconcile_all()
-    pool.bring_back(unused)
-
-    pool.reconcile_all()
-    pool.clock.advance(80_000)
-    pool.reconcile_all()
-
-    assert pool.record(record.extent_id).redundancy == ErasureCoding(3, 2)
-
-
-def test_a_draining_disk_is_emptied_onto_others(wide_pool: SmallPool) -> None:
-    pool = wide_pool
-    record = pool.write_file("a", DATA)
-    leaving = record.fragments[4].disk_id
-    pool.disks.states[leaving] = DiskState.DRAINING
-
-    pool.reconcile_all()
-    pool.acknowledge()
-    pool.collect_all()
-
-    assert pool.exposure(pool.record(record.extent_id)) == 2
-    assert pool.files(leaving) == set()
-
-
-@pytest.mark.parametrize("offset", [10, 5000, 9000, -1], ids=["header", "table", "page", "end"])
-def test_a_corrupt_fragment_is_mended_in_place_under_a_new_name(
-    pool: SmallPool, offset: int
-) -> None:
-    record = pool.write_file("a", DATA)
-    pool.extents.flip(record, 5, offset)
-    pool.damage.report(record.extent_id, 5, record.fragments[5].disk_id, Verdict.CORRUPT)
-
-    pool.damage.step()
-    known = pool.tables.extents.damages(10)
-    pool.reconcile_all()
-
-    mended = pool.record(record.extent_id)
-    assert [(one.index, one.kind) for one in known] == [(5, "corrupt")]
-    assert mended.fragments[5].disk_id == record.fragments[5].disk_id
-    assert mended.fragments[5].layout != record.fragments[5].layout
-    assert pool.intact_indexes(mended) == set(range(6))
-    assert pool.tables.extents.damages(10) == []
-
-
-def test_known_damage_is_not_mended_without_permission(pool: SmallPool) -> None:
-    record = pool.write_file("a", DATA)
-    pool.extents.flip(record, 1, 9000)
-    with pool.store.operation():
-        pool.tables.extents.add_damage(Damage(record.extent_id, 1, "corrupt", 0))
-    pool.commit()
-
-    pool.reconcile_all()
-    untouched = pool.record(record.extent_id) == record
-    pending = pool.reconcile.progress().items
-    pool.reconcile.start_now()
-    pool.reconcile_all()
-
-    assert untouched
-    assert "scrub with repair" in pending[0].reason
-    assert pool.intact_indexes(pool.record(record.extent_id)) == set(range(6))
+    pool.drain_lanes()
+    assert pool.all_files() == {(int(r.disk_id), name_of(record, r)) for r in record.fragments}
 
 
 def test_the_most_exposed_extent_is_mended_first(wide_pool: SmallPool) -> None:
@@ -376,7 +221,7 @@ def test_a_rebuild_that_fails_waits_longer_each_time_and_then_succeeds(
 
     pool.reconcile_all()
     attempts = [pool.extents.metrics.snapshot()["rebuilds_attempted_total"][""]]
-    for wait_s in (4, 2, 4, 7):
+    for wait_s in (4, 2, 9, 2):
         pool.clock.advance(wait_s)
         pool.reconcile_all()
         attempts.append(pool.extents.metrics.snapshot()["rebuilds_attempted_total"][""])
@@ -434,6 +279,42 @@ def test_pause_interrupts_and_resume_goes_on(wide_pool: SmallPool) -> None:
     pool.reconcile_all()
 
     assert pool.exposure(pool.record(record.extent_id)) == 2
+
+
+def test_it_is_active_from_the_order_to_the_result(wide_pool: SmallPool) -> None:
+    pool = wide_pool
+    pool.lose(pool.write_file("a", DATA).fragments[0].disk_id)
+    pool.reconcile.start_now()
+    seen = [pool.reconcile.progress().active]
+
+    while pool.reconcile.step():
+        seen.append(pool.reconcile.progress().active)
+
+    assert all(seen)
+    assert not pool.reconcile.progress().active
+    assert pool.reconcile.progress().last_result == "finished, 0 irrecoverable"
+
+
+def test_what_comes_behind_the_scan_is_found_before_it_says_finished(
+    wide_pool: SmallPool,
+) -> None:
+    pool = wide_pool
+    first = pool.write_file("a", DATA)
+    late = pool.extents.write(DATA, first.redundancy)
+    shared = {r.disk_id for r in first.fragments} & {r.disk_id for r in late.fragments}
+    pool.lose(min(shared))
+    while not pool.reconcile.progress().done_items:
+        pool.reconcile.step()
+
+    with pool.store.operation():
+        pool.tables.extents.insert(late)
+        pool.tables.file_map.put_segment(
+            pool.store.new_map_id(), Segment(0, len(DATA), late.extent_id, 0)
+        )
+    pool.commit()
+    pool.reconcile_all()
+
+    assert pool.exposure(pool.record(late.extent_id)) == 2
 
 
 def test_an_extent_nobody_names_is_not_rebuilt(wide_pool: SmallPool) -> None:

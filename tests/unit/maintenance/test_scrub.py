@@ -240,6 +240,26 @@ def test_damage_that_is_intact_after_all_is_forgotten(pool: SmallPool) -> None:
     assert pool.tables.extents.damages(10) == []
 
 
+def test_an_extent_that_goes_while_it_is_read_is_not_judged(
+    pool: SmallPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = pool.write_file("a", DATA)
+    pool.extents.flip(record, 2, -1)
+    verdicts = pool.inspector.verdicts
+
+    def unlink_meanwhile(read: ExtentRecord, **kwargs: Callable[[int], None]) -> object:
+        found = verdicts(read, **kwargs)
+        pool.unlink(record.extent_id)
+        pool.collect_all()
+        return found
+
+    monkeypatch.setattr(pool.inspector, "verdicts", unlink_meanwhile)
+    pool.scrub_all()
+
+    assert counts(pool)[:2] == (0, 0)
+    assert pool.scrub.progress().findings == ()
+
+
 def test_the_newest_extents_are_verified_first(pool: SmallPool) -> None:
     old = pool.write_file("old", DATA)
     new = pool.write_file("new", DATA)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engine.clock import ManualClock
+from engine.errors import NotFoundError
 from engine.format.root import decode_root, root_hash
 from engine.ids import Generation
 from engine.metadata.database import create_database, open_database
 from engine.metadata.replay import Head, apply_root, differences, read_head
-from engine.metadata.store import MetadataStore
+from engine.metadata.store import ClosedGroup, MetadataStore
 from engine.metadata.tables import Tables
 from engine.model.root import RootRecord
 from tests.unit.metadata.written_pool import first_template
@@ -40,13 +41,18 @@ class ShadowedStore:
 
     def close_group(self, acknowledged: int = 0) -> RootRecord | None:
         """Commit the open group; replay its record into the shadow."""
-        closed = self.store.close_group(Generation(acknowledged))
-        if closed is None:
-            return None
-        record = decode_root(closed.encoded)
-        apply_root(self.shadow, record, root_hash(closed.encoded))
-        self.records.append(record)
-        return record
+        before = len(self.records)
+        self.closed_group(Generation(acknowledged))
+        return self.records[-1] if len(self.records) > before else None
+
+    def closed_group(self, acknowledged: Generation) -> ClosedGroup | None:
+        """Do the same for a committer, which takes this for the store's own."""
+        closed = MetadataStore.close_group(self.store, acknowledged)
+        if closed is not None:
+            record = decode_root(closed.encoded)
+            apply_root(self.shadow, record, root_hash(closed.encoded))
+            self.records.append(record)
+        return closed
 
     def reopen(self) -> None:
         """Open the database again, as after a crash: the open group is gone."""
@@ -75,3 +81,11 @@ def shadowed_store(folder: Path) -> Iterator[ShadowedStore]:
     finally:
         shadowed.store.close()
         shadowed.shadow.close()
+
+
+@contextmanager
+def undone(store: MetadataStore) -> Iterator[None]:
+    """Run an operation that is refused at its end."""
+    with suppress(NotFoundError), store.operation():
+        yield
+        raise NotFoundError("refused on purpose")

@@ -9,7 +9,7 @@ import apsw
 import pytest
 
 from engine.clock import ManualClock
-from engine.errors import DamagedDatabaseError, EngineStoppedError, NotFoundError
+from engine.errors import DamagedDatabaseError, EngineStoppedError
 from engine.ids import DiskId, Epoch, ExtentId, Generation, InodeId, LayoutId, MapId
 from engine.limits import GROUP_BYTES_MAX, GROUP_ROWS_MAX
 from engine.metadata.store import ID_MARGIN, MetadataStore
@@ -18,7 +18,7 @@ from engine.model.extent import ExtentRecord, FragmentRef
 from engine.model.inode import Inode, Segment
 from engine.model.redundancy import Replication
 from engine.model.root import HighWater
-from tests.unit.metadata.shadowed_store import ShadowedStore
+from tests.unit.metadata.shadowed_store import ShadowedStore, undone
 
 MAP = MapId(9)
 
@@ -40,10 +40,6 @@ def inode_of(number: int, *, size: int = 0) -> Inode:
     )
 
 
-def refuse() -> None:
-    raise NotFoundError("refused on purpose")
-
-
 def test_a_refused_operation_leaves_no_row_no_staged_byte_and_no_count(
     shadowed: ShadowedStore,
 ) -> None:
@@ -54,14 +50,13 @@ def test_a_refused_operation_leaves_no_row_no_staged_byte_and_no_count(
         tables.file_map.put_segment(MAP, Segment(100, 10, ExtentId(1), 0))
     assert tables.file_map.stored_bytes(MAP) == 14
 
-    with pytest.raises(NotFoundError), store.operation():
+    with undone(store):
         tables.inodes.update(inode_of(2, size=77))
         tables.inodes.insert(inode_of(3))
         tables.names.insert(InodeId(1), b"gone", InodeId(3))
         tables.file_map.clear(MAP, 0, 105, row_limit=100)
         tables.file_map.put_staged(MAP, 0, b"other bytes")
         tables.file_map.detach(MAP, 5)
-        refuse()
 
     assert tables.inodes.get(InodeId(2)) == inode_of(2)
     assert tables.inodes.get(InodeId(3)) is None
@@ -83,10 +78,9 @@ def test_an_operation_inside_another_is_undone_alone(shadowed: ShadowedStore) ->
     with store.operation():
         tables.inodes.insert(inode_of(2))
         tables.file_map.put_staged(MAP, 0, b"outer")
-        with pytest.raises(NotFoundError), store.operation():
+        with undone(store):
             tables.inodes.insert(inode_of(3))
             tables.file_map.put_staged(MAP, 50, b"inner")
-            refuse()
 
     assert tables.inodes.get(InodeId(3)) is None
     assert tables.file_map.staged_bytes == 5
@@ -99,9 +93,8 @@ def test_an_undone_operation_does_not_count_towards_the_bytes_of_its_group(
     store, file_map = shadowed.store, shadowed.tables.file_map
 
     for _ in range(3):
-        with pytest.raises(NotFoundError), store.operation():
+        with undone(store):
             file_map.put_staged(MAP, 0, bytes(GROUP_BYTES_MAX // 2))
-            refuse()
     with store.operation():
         file_map.put_staged(MAP, 0, bytes(GROUP_BYTES_MAX // 2))
 
@@ -176,9 +169,7 @@ def test_numbers_are_never_given_out_again_after_any_record_becomes_the_head(
         shadowed.close_group()
 
     for record in shadowed.records:
-        reopened = MetadataStore(
-            apsw.Connection(":memory:"), template=record, clock=ManualClock()
-        )
+        reopened = MetadataStore(apsw.Connection(":memory:"), template=record, clock=ManualClock())
         again = {
             "extent": reopened.new_extent_id,
             "layout": reopened.new_layout_id,
@@ -285,11 +276,15 @@ def test_a_full_disk_inside_an_operation_inside_another_stops_the_engine_too(
     grow(shadowed, 2)
     shadowed.close_group()
 
-    with pytest.raises(EngineStoppedError), shadowed.store.operation():
-        shadowed.tables.inodes.insert(inode_of(3))
-        fill_up(shadowed)
+    def nested() -> None:
         with shadowed.store.operation():
-            shadowed.tables.inodes.insert(inode_of(4))
+            shadowed.tables.inodes.insert(inode_of(3))
+            fill_up(shadowed)
+            with shadowed.store.operation():
+                shadowed.tables.inodes.insert(inode_of(4))
+
+    with pytest.raises(EngineStoppedError):
+        nested()
 
     assert shadowed.tables.inodes.get(InodeId(3)) is None
 
@@ -299,9 +294,7 @@ def test_a_commit_that_fails_stops_the_engine(shadowed: ShadowedStore) -> None:
     shadowed.close_group()
     with shadowed.store.operation():
         shadowed.tables.inodes.insert(inode_of(3))
-    shadowed.connection.pragma(
-        "max_page_count", int(shadowed.connection.pragma("page_count"))
-    )
+    shadowed.connection.pragma("max_page_count", int(shadowed.connection.pragma("page_count")))
     shadowed.store.take_header(
         replace(shadowed.store.template, members=shadowed.store.template.members * 9000)
     )
@@ -320,9 +313,13 @@ def test_a_row_that_contradicts_another_is_damage_and_undoes_its_operation(
     with shadowed.store.operation():
         shadowed.tables.inodes.insert(inode_of(2))
 
-    with pytest.raises(DamagedDatabaseError), shadowed.store.operation():
-        shadowed.tables.inodes.insert(inode_of(3))
-        shadowed.tables.inodes.insert(inode_of(2))
+    def contradict() -> None:
+        with shadowed.store.operation():
+            shadowed.tables.inodes.insert(inode_of(3))
+            shadowed.tables.inodes.insert(inode_of(2))
+
+    with pytest.raises(DamagedDatabaseError):
+        contradict()
 
     assert shadowed.tables.inodes.get(InodeId(3)) is None
     assert not shadowed.store.stopped

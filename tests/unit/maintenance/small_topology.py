@@ -1,0 +1,68 @@
+"""A topology that a test sets by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from engine.clock import ManualClock
+from engine.errors import QuorumError
+from engine.ids import DiskId, Generation
+from engine.maintenance.topology import DiskStatus
+from engine.metadata.store import MetadataStore
+from engine.model.disk import DiskState
+from engine.model.redundancy import ErasureCoding, Redundancy
+from tests.unit.extents.memory_pool import MemoryPool
+
+RS = ErasureCoding(4, 2)
+
+
+@dataclass
+class SmallTopology:
+    """What an operator and the disks' probes would have told."""
+
+    pool: MemoryPool
+    store: MetadataStore
+    clock: ManualClock
+    wanted: Redundancy = RS
+    narrow: bool = False
+    delay_s: float = 600.0
+    widen_s: float = 86400.0
+    safe: Generation = Generation(0)
+    has_quorum: bool = True
+    absent: dict[DiskId, float] = field(default_factory=dict)
+    made_safe: int = 0
+
+    def disks(self) -> list[DiskStatus]:
+        disks = self.pool.disks
+        return [
+            DiskStatus(
+                disk_id=disk_id,
+                name=f"d{disk_id}",
+                state=disks.states.get(disk_id, DiskState.HEALTHY),
+                present=disk_id not in disks.missing,
+                absent_since_s=self.absent.get(disk_id),
+            )
+            for disk_id in disks.devices
+        ]
+
+    def wanted_redundancy(self) -> Redundancy:
+        return self.wanted
+
+    def narrow_auto(self) -> bool:
+        return self.narrow
+
+    def rebuild_delay_s(self) -> float:
+        return self.delay_s
+
+    def widen_delay_s(self) -> float:
+        return self.widen_s
+
+    def acknowledged(self) -> Generation:
+        return self.safe
+
+    def make_safe(self, generation: Generation) -> None:
+        if not self.has_quorum:
+            raise QuorumError("no quorum")
+        self.made_safe += 1
+        self.store.close_group(self.safe)
+        self.safe = self.store.template.generation

@@ -1,0 +1,102 @@
+"""Directory entries, link targets and extended attributes beside plain dicts."""
+
+from __future__ import annotations
+
+from engine.ids import InodeId
+from tests.unit.metadata.shadowed_store import ShadowedStore
+
+ROOT, OTHER = InodeId(1), InodeId(2)
+
+
+def test_a_listing_is_in_the_order_of_making_and_resumes_behind_a_cookie(
+    shadowed: ShadowedStore,
+) -> None:
+    names = shadowed.tables.names
+    made = [b"z", b"a", b"m", bytes(range(1, 47)), b"\xff\xfe"]
+    with shadowed.store.operation():
+        for number, name in enumerate(made, 10):
+            names.insert(ROOT, name, InodeId(number))
+        names.insert(OTHER, b"elsewhere", InodeId(99))
+
+    listed = names.list_behind(ROOT, 0, 100)
+    assert [entry.name for entry in listed] == made
+    resumed = names.list_behind(ROOT, listed[1].cookie, 2)
+    assert [entry.name for entry in resumed] == made[2:4]
+    assert [entry.inode_id for entry in listed] == [10, 11, 12, 13, 14]
+
+
+def test_names_deleted_behind_and_before_a_cookie_do_not_move_the_others(
+    shadowed: ShadowedStore,
+) -> None:
+    names = shadowed.tables.names
+    with shadowed.store.operation():
+        for number in range(10):
+            names.insert(ROOT, b"%d" % number, InodeId(number + 10))
+    cookie = names.list_behind(ROOT, 0, 5)[-1].cookie
+
+    with shadowed.store.operation():
+        for gone in (b"0", b"4", b"6"):
+            names.delete(ROOT, gone)
+        names.insert(ROOT, b"new", InodeId(50))
+
+    rest = [entry.name for entry in names.list_behind(ROOT, cookie, 100)]
+    assert rest == [b"5", b"7", b"8", b"9", b"new"]
+
+
+def test_pointing_a_name_elsewhere_keeps_its_cookie(shadowed: ShadowedStore) -> None:
+    names = shadowed.tables.names
+    with shadowed.store.operation():
+        names.insert(ROOT, b"a", InodeId(10))
+    before = names.find(ROOT, b"a")
+
+    with shadowed.store.operation():
+        names.point(ROOT, b"a", InodeId(11))
+
+    after = names.find(ROOT, b"a")
+    assert before is not None
+    assert after is not None
+    assert (after.inode_id, after.cookie) == (11, before.cookie)
+
+
+def test_a_directory_is_empty_when_its_last_name_went(shadowed: ShadowedStore) -> None:
+    names = shadowed.tables.names
+    assert names.is_empty(ROOT)
+    with shadowed.store.operation():
+        names.insert(ROOT, b"a", InodeId(10))
+        assert not names.is_empty(ROOT)
+        names.delete(ROOT, b"a")
+    assert names.is_empty(ROOT)
+    assert names.find(ROOT, b"a") is None
+
+
+def test_attributes_are_what_a_dict_holds(shadowed: ShadowedStore) -> None:
+    names = shadowed.tables.names
+    oracle = {b"user.b": b"2", b"user.a": b"", b"user.c": bytes(range(256))}
+    with shadowed.store.operation():
+        for name, value in oracle.items():
+            names.set_xattr(ROOT, name, b"old")
+            names.set_xattr(ROOT, name, value)
+        names.set_xattr(OTHER, b"user.a", b"of another")
+    assert names.list_xattrs(ROOT) == sorted(oracle)
+    assert {name: names.get_xattr(ROOT, name) for name in oracle} == oracle
+
+    with shadowed.store.operation():
+        names.remove_xattr(ROOT, b"user.b")
+    assert names.get_xattr(ROOT, b"user.b") is None
+    assert names.list_xattrs(ROOT) == [b"user.a", b"user.c"]
+
+
+def test_forgetting_an_inode_takes_its_target_and_attributes_and_no_others(
+    shadowed: ShadowedStore,
+) -> None:
+    names = shadowed.tables.names
+    with shadowed.store.operation():
+        for inode in (ROOT, OTHER):
+            names.set_target(inode, b"to %d" % inode)
+            names.set_xattr(inode, b"user.a", b"v")
+        names.forget(ROOT)
+
+    assert names.target(ROOT) is None
+    assert names.list_xattrs(ROOT) == []
+    assert names.target(OTHER) == b"to 2"
+    assert names.get_xattr(OTHER, b"user.a") == b"v"
