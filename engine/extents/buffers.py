@@ -109,9 +109,11 @@ class BufferPool:
 
     def _take_one(self, redundancy: Redundancy) -> ExtentBuffer:
         room_bytes = room_for(redundancy)
-        self._free -= 1
         while self._idle:
             buffer = self._idle.pop()
             if len(buffer.view) >= room_bytes:
-                return buffer
-        return ExtentBuffer(room_bytes)
+                break
+        else:
+            buffer = ExtentBuffer(room_bytes)
+        self._free -= 1  # Last: memory may be refused, and then nothing was taken.
+        return buffer

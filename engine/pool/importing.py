@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from engine.device.directory import DirectoryDevice
 from engine.device.protocol import Device
@@ -13,14 +14,16 @@ from engine.errors import DamagedRecordError, EngineError, PoolError
 from engine.format.label import decode_label
 from engine.ids import DiskUuid
 from engine.metadata.database import open_database
-from engine.metadata.files import DATABASE_NAME
+from engine.metadata.files import DATABASE_NAME, remove_database
 from engine.metadata.importing import ImportSurvey, survey
 from engine.metadata.importing import import_pool as rebuild_database
 from engine.metadata.members import load_disks
 from engine.model.label import DiskLabel
-from engine.pool.config import DiskPath, PoolConfig, save_config
+from engine.pool.config import CONFIG_NAME, DiskPath, PoolConfig, save_config, write_durably
 from engine.pool.devices import require_directory
 from engine.pool.ownership import PoolLock, fill_reserve
+
+_UNFINISHED: Final = "import-unfinished"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,19 +75,35 @@ def import_disks(paths: Sequence[Path], into: Path) -> list[str]:
         into.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = PoolLock(into)
         try:
+            _begin_or_repeat(into)
             head = rebuild_database(devices, into)
             config = _configuration(into, given)
             fill_reserve(into)
             save_config(into, config)
+            (into / _UNFINISHED).unlink()
         finally:
             lock.release()
-    found = {disk.uuid for disk in config.disks}
+    found = set(devices)
     missing = [uuid for uuid in head.header.members if uuid not in found]
     sentences = [f"pool {config.name} is at {head} in {into}"]
     sentences += [f"{one.path}: {one.problem}" for one in given if one.problem]
     if missing:
         sentences.append(f"{len(missing)} of {len(head.header.members)} disks were not given")
     return sentences
+
+
+def _begin_or_repeat(into: Path) -> None:
+    """Mark *into* as half made; clear away what an interrupted import left there.
+
+    A database without the mark is somebody's, and stays.
+    """
+    if (into / CONFIG_NAME).exists():
+        return
+    mark = into / _UNFINISHED
+    if mark.exists():
+        remove_database(into / DATABASE_NAME)
+    elif not (into / DATABASE_NAME).exists():
+        write_durably(mark, b"")
 
 
 def _configuration(into: Path, given: Sequence[GivenDisk]) -> PoolConfig:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
@@ -9,6 +10,8 @@ from engine.errors import EngineError
 from engine.limits import BUILDER_OPEN_S, GROUP_S_MAX, PROBE_S
 from engine.observe.events import EventSeverity
 from engine.pool.assembly import Engine
+
+logger = logging.getLogger(__name__)
 
 TICK_S = 0.2
 """How often groups and builders are looked at when nothing presses."""
@@ -20,8 +23,8 @@ IDLE_S = 1.0
 class Keeper:
     """One daemon thread that calls *turn* until it is stopped.
 
-    *turn* returns how many seconds to rest. An engine error is an event, not
-    the end of the thread: the next turn tries again.
+    *turn* returns how many seconds to rest. An error is an event, not the end
+    of the thread: the next turn tries again.
     """
 
     def __init__(
@@ -51,12 +54,13 @@ class Keeper:
             try:
                 rest_s = self._turn()
                 self._last_error = ""
-            except EngineError as error:
-                if str(error) != self._last_error:
-                    self._last_error = str(error)
-                    self._engine.base.events.record(
-                        EventSeverity.ERROR, self._thread.name, str(error)
-                    )
+            except Exception as error:  # the thread that commits or repairs must not die
+                text = str(error) or type(error).__name__
+                if not isinstance(error, EngineError):
+                    logger.error("%s failed unexpectedly", self._thread.name, exc_info=error)
+                if text != self._last_error:
+                    self._last_error = text
+                    self._engine.base.events.record(EventSeverity.ERROR, self._thread.name, text)
             if rest_s > 0 and not self._stopping:
                 self._wake.wait(rest_s)
 
@@ -65,6 +69,7 @@ def group_turn(engine: Engine) -> float:
     """Freeze builders and commit groups at their age or bound."""
     store, committer = engine.base.store, engine.committer
     if committer is None or store.stopped:
+        store.pressure.clear()  # It wakes this thread; nothing is left to press for.
         return IDLE_S
     with store.lock:
         engine.pending.freeze_older_than(BUILDER_OPEN_S)

@@ -39,18 +39,7 @@ class Maintenance:
         topology = PoolTopology(engine)
         verifier = quiet_verifier(base.clock, base.disks, kernel=engine.kernel)
         inspector = Inspector(tables=base.tables, disks=base.disks, verifier=verifier)
-        slices = SliceSource(base.disks, engine.reader.fragments, engine.reader.reconstructor)
-        self.reconcile = Reconcile(
-            clock=base.clock,
-            metrics=base.metrics,
-            events=base.events,
-            topology=topology,
-            tables=base.tables,
-            readers=engine.readers,
-            disks=base.disks,
-            rebuilder=ExtentRebuilder(slices, engine.writer),
-            writer=engine.writer,
-        )
+        self.reconcile = self._make_reconcile(engine, topology)
         self.damage = DamageIntake(
             clock=base.clock,
             events=base.events,
@@ -95,6 +84,22 @@ class Maintenance:
         """Set to have the next turn at once."""
         self._turns = 0
         self._collected = False
+
+    @staticmethod
+    def _make_reconcile(engine: Engine, topology: PoolTopology) -> Reconcile:
+        base, reader = engine.base, engine.reader
+        slices = SliceSource(base.disks, reader.fragments, reader.reconstructor)
+        return Reconcile(
+            clock=base.clock,
+            metrics=base.metrics,
+            events=base.events,
+            topology=topology,
+            tables=base.tables,
+            readers=engine.readers,
+            disks=base.disks,
+            rebuilder=ExtentRebuilder(slices, engine.writer),
+            writer=engine.writer,
+        )
 
     def report(self, extent_id: ExtentId, index: int, disk_id: DiskId, kind: Verdict) -> None:
         """Take a reader's report of a bad fragment; any thread, never waits."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from engine.metadata.recovery import OpenedMetadata, OpenMode, open_metadata
 from engine.metadata.replay import read_head
 from engine.metadata.store import MetadataStore
 from engine.metadata.tables import Tables
+from engine.model.disk import DiskRecord
 from engine.observe.events import EventLog, EventSeverity
 from engine.observe.metrics import Metrics
 from engine.pool.assembly import Engine, Foundations
@@ -93,18 +95,7 @@ def open_on(
     assert head is not None
     store = MetadataStore(connection, template=head.header, clock=clock)
     tables = Tables(store)
-    for record in tables.members.disks():
-        one = opened.get(record.uuid)
-        if one is None:
-            one = open_disk(record.path, pool=config.uuid, disk=record.uuid)
-            opened[record.uuid] = one
-        path = next((disk.path for disk in config.disks if disk.uuid == record.uuid), record.path)
-        disks.add(replace(record, path=path), one.device, one.reason)
-    members = {record.uuid for record in tables.members.disks()}
-    for uuid, one in opened.items():
-        if uuid not in members and one.device is not None:
-            # A line of an addition that was not committed: not ours to hold.
-            one.device.close()
+    _take_disks_in(disks, tables.members.disks(), config, opened)
     shipper = None
     if mode is not OpenMode.READ_ONLY:
         store.start(head)
@@ -130,6 +121,28 @@ def open_on(
         if not fill_reserve(pool_dir):
             events.record(EventSeverity.WARNING, "pool", "no room for the pool directory's reserve")
     return engine, sum(root.size_bytes for root in metadata.decision.chain)
+
+
+def _take_disks_in(
+    disks: DiskSet,
+    members: Sequence[DiskRecord],
+    config: PoolConfig,
+    opened: dict[DiskUuid, OpenedDisk],
+) -> None:
+    """Put every member into *disks*, with its device or the reason why it has none."""
+    paths = {disk.uuid: disk.path for disk in config.disks}
+    for record in members:
+        one = opened.get(record.uuid)
+        if one is None:
+            one = open_disk(record.path, pool=config.uuid, disk=record.uuid)
+            opened[record.uuid] = one
+        path = paths.get(record.uuid, record.path)
+        disks.add(replace(record, path=path), one.device, one.reason)
+    uuids = {record.uuid for record in members}
+    for uuid, one in opened.items():
+        if uuid not in uuids and one.device is not None:
+            # A line of an addition that was not committed: not ours to hold.
+            one.device.close()
 
 
 def _start_shipping(

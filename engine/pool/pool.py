@@ -145,7 +145,9 @@ class Pool:
         self.maintenance.close()
         for keeper in self._keepers:
             keeper.stop(_THREAD_S_MAX)
-        if not engine.refusal():
+        # Whatever refuses changes now: what was accepted before is made safe, or
+        # the operator hears that it is not.
+        if engine.base.store.started:
             try:
                 engine.syncer.sync_all()
             except EngineError as error:

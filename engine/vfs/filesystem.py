@@ -332,12 +332,14 @@ class EngineFileSystem:
 
     def sync_file(self, inode_id: InodeId) -> None:
         self._syncs.add()
-        if not self._refusal():
+        # What refuses changes is no reason to answer "safe": something accepted
+        # before may be lost (C8) or not acknowledged, and the program must hear it (P2).
+        if self._store.started:
             self._syncer.sync_file(inode_id)
 
     def sync_all(self) -> None:
         self._syncs.add()
-        if not self._refusal():
+        if self._store.started:
             self._syncer.sync_all()
 
     # Space

@@ -35,6 +35,13 @@ class LandingError(RetryableError):
     """Accepted data cannot be written now; it stays in memory and is tried again."""
 
 
+def _told(error: Exception) -> EngineError:
+    """Return *error* as waiters and the event log hear it."""
+    if isinstance(error, EngineError):
+        return error
+    return LandingError(f"{type(error).__name__}: {error}")
+
+
 class Landing:
     """Threads that write frozen builders and put them into the metadata."""
 
@@ -120,11 +127,11 @@ class Landing:
             try:
                 self._write(extent)
                 self._land_ready()
-            except EngineError as error:
+            except Exception as error:  # whatever it is, this thread must not die in silence
                 # The group is lost (C8), or the metadata contradict themselves:
                 # nothing may be built on them any more.
                 self._store.stop(f"data cannot land: {error}; reopen the pool")
-                self._on_error(error)
+                self._on_error(_told(error))
                 return
 
     def _claim(self) -> PendingExtent | None:
@@ -163,10 +170,11 @@ class Landing:
             )
             extent.written = True
             extent.error = None
-        except EngineError as error:
-            self._on_error(error)
+        except Exception as error:  # a claimed builder must be tried again, or all behind it wait
+            told = _told(error)
+            self._on_error(told)
             with self._store.lock:
-                extent.error = error
+                extent.error = told
                 self._clock.wait(self._pending.changed, RETRY_S)
                 extent.claimed = False
 

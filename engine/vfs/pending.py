@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from engine.clock import Clock
 from engine.errors import EngineError
-from engine.extents.buffers import BufferPool
+from engine.extents.buffers import BufferPool, ExtentBuffer
 from engine.extents.builder import ExtentBuilder
 from engine.ids import ExtentId, InodeId
 from engine.limits import EXTENT_BYTES_MAX
@@ -162,9 +162,13 @@ class Pending:
     def _take_next(self) -> PendingExtent | None:
         placement = self._placement()
         self._space.reserve()
-        buffer = self._buffers.try_take(placement.redundancy)
+        buffer: ExtentBuffer | None = None
+        try:
+            buffer = self._buffers.try_take(placement.redundancy)
+        finally:
+            if buffer is None:
+                self._space.release(landed=False)
         if buffer is None:
-            self._space.release(landed=False)
             return None
         self._sequence += 1
         builder = ExtentBuilder(

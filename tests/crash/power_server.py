@@ -4,7 +4,8 @@ The child of ``test_power_cut``: ``python -m tests.crash.power_server POOL
 MOUNTPOINT FLUSHES``. It says ``mounted`` when it serves. The line ``cut`` on its
 input, or the input's end, cuts the power of every disk and ends the process
 without any goodbye. FLUSHES names what the disks' flushes are worth: ``honest``
-ones work, the others pretend, which is how the tests prove that they can fail.
+ones work, the others pretend from the mount on, which is how the tests prove
+that they can fail.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Self
 
+from dynamicfs_tui.cli.engine_gateway import mount_name
+from dynamicfs_tui.cli.gateway import Access, MountOptions
+from dynamicfs_tui.service import Service
 from engine.device.forgetful import ForgetfulCalls, ForgetfulDirectoryDevice
 from engine.pool import devices
-from engine.pool.pool import Pool
-from fusebridge.mount import Mount
 
-MOUNT_S_MAX: Final = 15.0
+_serving: Final = threading.Event()
+"""Set once mounted: opening needs flushes that work, or there is nothing to test."""
 
 
 class _DeafToFiles(ForgetfulCalls):
@@ -29,6 +32,8 @@ class _DeafToFiles(ForgetfulCalls):
 
     def fdatasync(self, descriptor: int) -> None:
         """Pretend."""
+        if not _serving.is_set():
+            super().fdatasync(descriptor)
 
 
 class _DeafToFolders(ForgetfulCalls):
@@ -36,6 +41,8 @@ class _DeafToFolders(ForgetfulCalls):
 
     def fsync_folder(self, folder: int) -> None:
         """Pretend."""
+        if not _serving.is_set():
+            super().fsync_folder(folder)
 
 
 FLUSHES: Final[dict[str, type[ForgetfulCalls]]] = {
@@ -78,12 +85,11 @@ def main() -> None:
     """Serve until the power goes."""
     pool_dir, mountpoint, flushes = sys.argv[1:]
     # The one seam where a pool's disks become devices.
-    devices.DirectoryDevice = _device_class(flushes)  # type: ignore[misc]
-    pool = Pool(Path(pool_dir))
-    mount = Mount(
-        pool.filesystem, mountpoint, name=pool_dir, read_write=True, allow_other=False
-    )
-    mount.start(MOUNT_S_MAX)
+    vars(devices)["DirectoryDevice"] = _device_class(flushes)
+    options = MountOptions(mountpoint=Path(mountpoint), access=Access.READ_WRITE, shared=False)
+    service = Service(Path(pool_dir), options, name=mount_name(Path(pool_dir)))
+    assert service.mount is not None
+    _serving.set()
     print("mounted", flush=True)
     sys.stdin.readline()
     _lose_power()

@@ -58,17 +58,21 @@ class Expected:
 
 
 class Storm:
-    """Writes below *folder* until it is stopped or the file system dies.
+    """Writes in a directory of its own until it is stopped or the file system dies.
 
-    One storm lives through many crashes: ``blow`` on a thread of its own, crash,
+    The directory is below the mount point, so that nothing is written into the bare
+    mount point when the mount goes away in the middle. One storm lives through many crashes: ``blow`` on a thread of its own, crash,
     ``wait``, mount again, ``settle``; then the next one.
     """
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, mountpoint: Path, seed: int) -> None:
+        """Make the directory, durably."""
         self.seed = seed
         self.operations = 0
         self.failure: OSError | None = None
-        self._folder = folder
+        self._folder = mountpoint / "storm"
+        self._folder.mkdir()
+        _sync_folder(mountpoint)
         self._source = random.Random(seed)
         self._version = 0
         self._safe = {f"safe{number}": Expected() for number in range(SAFE_NAMES)}
@@ -115,7 +119,7 @@ class Storm:
         if expected.durable != ABSENT and self._source.random() < 0.15:
             expected.begun.append(ABSENT)
             (self._folder / name).unlink()
-            self._sync_folder()
+            _sync_folder(self._folder)
             expected.acknowledge(ABSENT)
             return
         version = self._next_version()
@@ -129,7 +133,7 @@ class Storm:
         finally:
             os.close(descriptor)
         (self._folder / f"{name}.new").rename(self._folder / name)
-        self._sync_folder()
+        _sync_folder(self._folder)
         expected.acknowledge(version)
 
     def _overwrite_lazily(self) -> None:
@@ -165,15 +169,8 @@ class Storm:
             version = ABSENT
             expected.begun.append(version)
             (self._folder / name).rmdir()
-        self._sync_folder()
+        _sync_folder(self._folder)
         expected.acknowledge(version)
-
-    def _sync_folder(self) -> None:
-        descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
     # Judging
 
@@ -248,3 +245,11 @@ class Storm:
 
 def _told(data: bytes | None) -> str:
     return "(absent)" if data is None else f"({len(data)} bytes)"
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -20,6 +20,7 @@ import pytest
 
 from fusebridge.stale import recover_stale
 from tests.crash.storm import Storm
+from tests.e2e.contents import Contents
 from tests.e2e.harness import (
     DEATH_S,
     ROOT,
@@ -119,10 +120,47 @@ def test_what_was_fsynced_survives_power_cuts(tmp_path: Path, loss: str) -> None
             assert _cut_in_a_storm(pool, storm, moments, loss) == [], f"round {number}"
 
 
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
+def test_what_was_fsynced_survives_a_hundred_power_cuts(tmp_path: Path) -> None:
+    moments = random.Random(100)
+    with powered_pool(tmp_path, "honest") as pool:
+        pool.start()
+        storm = Storm(pool.live.mountpoint, 100)
+
+        for number in range(100):
+            loss = moments.choice(LOSSES)
+            assert _cut_in_a_storm(pool, storm, moments, loss) == [], f"round {number}"
+
+
+def test_what_sync_promised_survives_a_power_cut_without_any_fsync(tmp_path: Path) -> None:
+    with powered_pool(tmp_path, "honest") as pool:
+        pool.start()
+        contents = Contents(pool.live.mountpoint)
+        contents.write_sizes(1)
+
+        pool.live.sync()
+        pool.cut("database")
+        pool.start()
+
+        assert contents.differing() == []
+
+
+def test_what_nobody_synced_may_be_lost_but_never_wrong(tmp_path: Path) -> None:
+    with powered_pool(tmp_path, "honest") as pool:
+        pool.start()
+        contents = Contents(pool.live.mountpoint)
+        contents.write_sizes(1)
+
+        pool.cut("nothing")
+        pool.start()
+
+        found = {path.name: path.read_bytes() for path in pool.live.mountpoint.iterdir()}
+        assert all(contents.wanted[name].startswith(data) for name, data in found.items())
+
+
 @pytest.mark.parametrize("flushes", ["deaf-to-files", "deaf-to-folders"])
-def test_the_same_check_finds_loss_when_flushes_only_pretend(
-    tmp_path: Path, flushes: str
-) -> None:
+def test_the_same_check_finds_loss_when_flushes_only_pretend(tmp_path: Path, flushes: str) -> None:
     moments = random.Random(7)
     with powered_pool(tmp_path, flushes) as pool:
         pool.start()

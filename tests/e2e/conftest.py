@@ -20,7 +20,7 @@ def shared_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivePool]:
 @pytest.fixture
 def folder(shared_pool: LivePool, request: pytest.FixtureRequest) -> Path:
     """An empty directory on the shared mount, for this test alone."""
-    path = shared_pool.mountpoint / request.node.name.replace("/", "-")[:200]
+    path = shared_pool.mountpoint / str(request.node.name).replace("/", "-")[:200]
     path.mkdir()
     return path
 

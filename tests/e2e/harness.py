@@ -189,9 +189,16 @@ class LivePool:
 
     # Mounting and ending
 
-    def mount(self, *options: str) -> Path:
-        """Mount, read-write unless *options* are given, and return the mount point."""
-        self.must("mount", *(options or ("--read-write",)), str(self.pool_dir), str(self.mountpoint))
+    def mount(self) -> Path:
+        """Mount read-write, and return the mount point."""
+        return self._mount("--read-write")
+
+    def mount_read_only(self) -> Path:
+        """Mount as the command does unless asked, and return the mount point."""
+        return self._mount()
+
+    def _mount(self, *options: str) -> Path:
+        self.must("mount", *options, str(self.pool_dir), str(self.mountpoint))
         self._server_pids.add(self.server_pid)
         return self.mountpoint
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.units import MIB
-from tests.e2e.harness import LivePool
+from tests.e2e.harness import LivePool, run_tool
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 BLOCK = random.Random(16).randbytes(MIB)
@@ -101,3 +101,18 @@ def test_metrics_move_when_bytes_do(pool: LivePool) -> None:
     assert grown("write_bytes_total") >= 4 * MIB
     assert grown("disk_write_bytes_total") >= 6 * MIB
     assert grown("groups_total") >= 1
+
+
+def test_parity_is_computed_by_isal(shared_pool: LivePool) -> None:
+    assert list(shared_pool.metrics()["codec_kernel"]) == ["isa-l"]
+
+
+def test_fragments_are_written_around_the_page_cache(pool: LivePool) -> None:
+    (pool.mountpoint / "file").write_bytes(BLOCK * 16)
+    pool.sync()
+
+    # What was written through the page cache would still be in it.
+    fragments = [one.path for one in pool.fragments()]
+    cached = run_tool(["fincore", "--bytes", "--noheadings", "--output", "RES", *fragments])
+    assert len(fragments) >= 12
+    assert sum(map(int, cached.split())) < MIB

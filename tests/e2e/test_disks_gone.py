@@ -118,7 +118,7 @@ def test_what_was_written_degraded_keeps_its_tolerance(pool: LivePool) -> None:
         pool.take_away(number)
 
     # Two of the four disks that carried the journals: enough to read, not to write (R3).
-    pool.mount("--allow-other")
+    pool.mount_read_only()
 
     assert contents.differing() == []
 

@@ -37,9 +37,7 @@ def test_a_disk_is_not_added_twice(shared_pool: LivePool, tmp_path: Path, spelli
 def test_a_disk_of_another_pool_is_not_added(shared_pool: LivePool, tmp_path: Path) -> None:
     other = LivePool(tmp_path, PoolPlan())
 
-    outcome = shared_pool.command(
-        "add-disk", str(shared_pool.pool_dir), str(other.disks[0])
-    )
+    outcome = shared_pool.command("add-disk", str(shared_pool.pool_dir), str(other.disks[0]))
 
     assert outcome.code == ExitCode.FAILED
     assert _is_one_sentence(outcome.said), outcome
@@ -81,7 +79,7 @@ def test_disks_in_use_are_not_imported_elsewhere(shared_pool: LivePool, tmp_path
 def test_a_mount_is_read_only_unless_asked(tmp_path: Path) -> None:
     pool = LivePool(tmp_path)
     try:
-        pool.must("mount", str(pool.pool_dir), str(pool.mountpoint))
+        pool.mount_read_only()
 
         with pytest.raises(OSError, match="Read-only file system"):
             (pool.mountpoint / "file").write_bytes(b"content")
@@ -97,7 +95,7 @@ def test_a_read_only_mount_shows_what_was_written(tmp_path: Path) -> None:
         (pool.mount() / "file").write_bytes(b"content")
         pool.unmount()
 
-        pool.must("mount", str(pool.pool_dir), str(pool.mountpoint))
+        pool.mount_read_only()
 
         assert (pool.mountpoint / "file").read_bytes() == b"content"
     finally:
@@ -111,7 +109,8 @@ def test_a_mount_point_that_is_not_empty_is_refused(tmp_path: Path) -> None:
     outcome = pool.command("mount", str(pool.pool_dir), str(pool.mountpoint))
 
     assert outcome.code == ExitCode.USAGE
-    assert _is_one_sentence(outcome.said) and "not empty" in outcome.said
+    assert _is_one_sentence(outcome.said)
+    assert "not empty" in outcome.said
     assert (pool.mountpoint / "mine").read_bytes() == b"keep"
 
 

@@ -58,9 +58,7 @@ def test_two_disks_away_heal_narrower_and_back_to_full_width(tmp_path: Path) -> 
             )
         assert contents.differing() == []
         pool.sync()
-        wait_for(
-            "all is narrower", lambda: _has_healed_to(pool, "rs:2+2"), limit_s=HEAL_S
-        )
+        wait_for("all is narrower", lambda: _has_healed_to(pool, "rs:2+2"), limit_s=HEAL_S)
         assert contents.differing() == []
 
         with writing(contents):
@@ -68,9 +66,7 @@ def test_two_disks_away_heal_narrower_and_back_to_full_width(tmp_path: Path) -> 
             pool.bring_back(3)
             pool.find_disks(0)
         pool.sync()
-        wait_for(
-            "all has its full width", lambda: _has_healed_to(pool, "rs:4+2"), limit_s=HEAL_S
-        )
+        wait_for("all has its full width", lambda: _has_healed_to(pool, "rs:4+2"), limit_s=HEAL_S)
         assert contents.differing() == []
         assert pool.ask("check").code == 0
 
@@ -80,14 +76,12 @@ def test_what_was_healed_narrower_survives_two_more_losses(tmp_path: Path) -> No
     with _written_pool(tmp_path, plan) as (pool, contents):
         _lose(pool, 0, 5)
         pool.find_disks(2)
-        wait_for(
-            "all is narrower", lambda: _has_healed_to(pool, "rs:2+2"), limit_s=HEAL_S
-        )
+        wait_for("all is narrower", lambda: _has_healed_to(pool, "rs:2+2"), limit_s=HEAL_S)
         pool.unmount()
         _lose(pool, 1, 2)
 
         # Four of six are gone: reading is all that is asked of the two that are left.
-        pool.must("mount", str(pool.pool_dir), str(pool.mountpoint))
+        pool.mount_read_only()
 
         assert contents.differing() == []
 
@@ -137,9 +131,7 @@ def test_what_cannot_be_rebuilt_is_pending_with_its_reason(tmp_path: Path) -> No
         pool.find_disks(1)
         wait_for("work is pending", lambda: pool.view().reconcile.pending_items > 0, limit_s=HEAL_S)
 
-        pending = [
-            one for one in pool.view().reconcile.items if one.state is WorkState.PENDING
-        ]
+        pending = [one for one in pool.view().reconcile.items if one.state is WorkState.PENDING]
 
         assert pending
         assert all("disk" in one.reason for one in pending)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.memory_engine import MemoryEngine
 from tests.unit.vfs.opened_files import OpenedFiles
+from tests.unit.vfs.setting import Setting
 
 
 @pytest.fixture
@@ -21,3 +22,8 @@ def pool(tmp_path: Path) -> Iterator[MemoryEngine]:
 @pytest.fixture
 def files(pool: MemoryEngine) -> OpenedFiles:
     return OpenedFiles(pool)
+
+
+@pytest.fixture
+def it(pool: MemoryEngine) -> Setting:
+    return Setting(pool)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -16,15 +17,8 @@ from engine.model.redundancy import ErasureCoding
 from engine.policy.capacity import UserCapacity
 from engine.vfs.pending import RANGES_PER_EXTENT_MAX, Pending, PendingExtent, Placement
 from engine.vfs.space import SpaceAccount
-from tests.unit.metadata.shadowed_store import ShadowedStore, shadowed_store
 
 ONE, OTHER = InodeId(2), InodeId(3)
-
-
-@pytest.fixture
-def shadowed(tmp_path: Path):  # type: ignore[no-untyped-def]
-    with shadowed_store(tmp_path) as store:
-        yield store
 
 
 @pytest.fixture
@@ -41,14 +35,16 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def pending(space: SpaceAccount, clock: ManualClock, shadowed: ShadowedStore) -> Pending:
-    return Pending(
-        buffers=BufferPool(clock),
-        space=space,
-        placement=lambda: Placement(ErasureCoding(2, 1), Tier.HOT),
-        clock=clock,
-        lock=shadowed.store.lock,
-    )
+def pending(space: SpaceAccount, clock: ManualClock) -> Iterator[Pending]:
+    lock = threading.RLock()
+    with lock:
+        yield Pending(
+            buffers=BufferPool(clock),
+            space=space,
+            placement=lambda: Placement(ErasureCoding(2, 1), Tier.HOT),
+            clock=clock,
+            lock=lock,
+        )
 
 
 def write(pending: Pending, inode: InodeId, offset: int, data: bytes) -> bool:
