@@ -14,7 +14,7 @@ from engine.clock import SystemClock
 from engine.device.memory import MemoryDevice
 from engine.device.protocol import Device
 from engine.format.label import encode_label
-from engine.ids import ROOT_INODE, DiskId, DiskUuid, Epoch, Generation, PoolUuid
+from engine.ids import NO_MAP, ROOT_INODE, DiskId, DiskUuid, Epoch, Generation, PoolUuid
 from engine.metadata.commit import Committer
 from engine.metadata.database import create_database
 from engine.metadata.disks import DirectDisks
@@ -145,7 +145,7 @@ class MemoryEngine:
                     atime_ns=0,
                     mtime_ns=0,
                     ctime_ns=0,
-                    map_id=0,
+                    map_id=NO_MAP,
                     parent=ROOT_INODE,
                 )  # fmt: skip
             )
@@ -211,18 +211,18 @@ class MemoryEngine:
             self.land_one()
         if not self.engine.refusal():
             self.engine.syncer.sync_all()
-        self._let_go()
+        self._let_go(shipper_s=10.0)
 
     def _something_is_pending(self) -> bool:
         with self.engine.base.store.lock:
             return bool(self.engine.pending.seal_all()) and not self.engine.refusal()
 
-    def _let_go(self) -> None:
+    def _let_go(self, *, shipper_s: float) -> None:
         engine = self.engine
         engine.filesystem.close()
         engine.landing.close(10.0)
         assert engine.base.shipper is not None
-        engine.base.shipper.close(10.0)
+        engine.base.shipper.close(shipper_s)
         engine.readers.close()
         engine.base.store.close()
         engine.base.disks.close()
@@ -243,7 +243,7 @@ class MemoryEngine:
         for device in self.devices.values():
             device.go_away()
         self.engine.base.store.stop("the machine crashed")
-        self._let_go()
+        self._let_go(shipper_s=0.1)
         for uuid, device in self.devices.items():
             device.lose_power()
             if uuid not in self.missing:

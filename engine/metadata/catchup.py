@@ -74,11 +74,15 @@ def copy_base(
             raise DamagedRecordError(f"disk {source} has no checkpoint to begin with")
         return Generation(0)
     newest = max(found.checkpoints, key=lambda point: point.root.generation)
-    with tempfile.TemporaryFile(dir=scratch) as file:
-        run_on(disks, source, lambda device: _fetch(device, newest.name, file))
-        file.flush()
-        # The mapping outlives the file, for a call that is abandoned.
-        content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    try:
+        with tempfile.TemporaryFile(dir=scratch) as file:
+            run_on(disks, source, lambda device: _fetch(device, newest.name, file))
+            file.flush()
+            # The mapping outlives the file, for a call that is abandoned.
+            content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except OSError as error:
+        # The pool directory is full, say: this member waits, the others go on.
+        raise DeviceFailedError(f"disk {target} cannot be brought up: {error}") from error
     run_on(disks, target, lambda device: store_checkpoint(device, newest.name, content))
     return newest.root.generation
 

@@ -45,17 +45,25 @@ class ClosedGroup:
     encoded: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class OperationMark:
+    """Where an operation began: what was noted before it stays when it is undone."""
+
+    staged: int
+    undo_steps: int
+
+
 class Operation:
     """One operation: a savepoint in the open group, all or nothing (C1)."""
 
-    __slots__ = ("_staged_mark", "_store")
+    __slots__ = ("_mark", "_store")
 
     def __init__(self, store: MetadataStore) -> None:
         self._store = store
-        self._staged_mark = 0
+        self._mark = OperationMark(0, 0)
 
     def __enter__(self) -> None:
-        self._staged_mark = self._store.begin_operation()
+        self._mark = self._store.begin_operation()
 
     def __exit__(
         self,
@@ -63,7 +71,7 @@ class Operation:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._store.end_operation(error, self._staged_mark)
+        self._store.end_operation(error, self._mark)
 
 
 class MetadataStore:
@@ -83,6 +91,8 @@ class MetadataStore:
         self._session: apsw.Session | None = None
         self._staged: list[StagedPut | StagedDelete] = []
         self._staged_bytes = 0
+        self._depth = 0
+        self._undo_steps: list[Callable[[], object]] = []
         self._rows_before = 0
         self._dirty_since_s: float | None = None
         self._stopped = ""
@@ -171,7 +181,7 @@ class MetadataStore:
         """Return a context manager for one operation."""
         return Operation(self)
 
-    def begin_operation(self) -> int:
+    def begin_operation(self) -> OperationMark:
         """Take the write lock and a savepoint; see ``operation``."""
         self.lock.acquire()
         if self._stopped:
@@ -183,34 +193,48 @@ class MetadataStore:
             self._lose_group(error)
             self.lock.release()
             raise EngineStoppedError(self._stopped) from error
-        return len(self._staged)
+        self._depth += 1
+        return OperationMark(len(self._staged), len(self._undo_steps))
 
-    def end_operation(self, error: BaseException | None, staged_mark: int) -> None:
+    def on_undo(self, step: Callable[[], object]) -> None:
+        """Have *step* run if the operation in hand, or one around it, is undone.
+
+        For what memory holds besides rows: it must be all or nothing, too (C1).
+        """
+        assert self._depth, "outside of any operation"
+        self._undo_steps.append(step)
+
+    def end_operation(self, error: BaseException | None, mark: OperationMark) -> None:
         """Keep or undo the operation and give the write lock back."""
+        self._depth -= 1
         try:
             if error is None:
                 self.connection.execute("RELEASE op")
+                if not self._depth:
+                    self._undo_steps.clear()
                 self._mark_dirty()
                 if self.group_rows >= GROUP_ROWS_MAX or self._staged_bytes >= GROUP_BYTES_MAX:
                     self.pressure.set()
             else:
-                self._undo(error, staged_mark)
+                self._undo(error, mark)
         except apsw.Error as failure:
             self._lose_group(failure)
             raise EngineStoppedError(self._stopped) from failure
         finally:
             self.lock.release()
 
-    def _undo(self, error: BaseException, staged_mark: int) -> None:
+    def _undo(self, error: BaseException, mark: OperationMark) -> None:
         if isinstance(error, _LOSING_ERRORS) or not self.connection.in_transaction:
             self._lose_group(error)
             raise EngineStoppedError(self._stopped) from error
         self.connection.execute("ROLLBACK TO op")
         self.connection.execute("RELEASE op")
-        for operation in self._staged[staged_mark:]:
+        for operation in self._staged[mark.staged :]:
             if isinstance(operation, StagedPut):
                 self._staged_bytes -= len(operation.data)
-        del self._staged[staged_mark:]
+        del self._staged[mark.staged :]
+        while len(self._undo_steps) > mark.undo_steps:
+            self._undo_steps.pop()()
         for forget in self.on_rollback:
             forget()
         if isinstance(error, apsw.Error):

@@ -7,6 +7,7 @@ abandoned call may still land), so that is set aside before it is sent more.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,8 @@ from engine.metadata.disks import JournalDisks, run_on
 from engine.metadata.labels import tell_label
 from engine.metadata.shipping import RETRY_S, Member, MemberState, QueuedRoot, RootRing
 from engine.observe.events import EventSeverity
+
+logger = logging.getLogger(__name__)
 
 _REPAIRABLE: Final = (DeviceError, DamagedRecordError, QuorumError)
 
@@ -127,7 +130,9 @@ class Tender:
         for member in self._claim_returned():
             try:
                 self._retry(member)
-            except _REPAIRABLE as error:
+            except Exception as error:  # one member must not end the care for all others
+                if not isinstance(error, _REPAIRABLE):
+                    logger.error("journal-shipper failed unexpectedly", exc_info=error)
                 with self._changed:
                     member.reason = str(error) or type(error).__name__
                     member.retry_s = self._clock.monotonic_s() + RETRY_S
@@ -189,12 +194,17 @@ class Tender:
                     member.state, member.reason = MemberState.CURRENT, ""
 
     def _source_for(self, member: Member) -> DiskUuid:
-        """Return the best other member to copy from."""
+        """Return the best other member to copy from, one that answers now.
+
+        A disk that just went away may not have failed a send yet.
+        """
+        reachable = set(self._disks.reachable())
         with self._changed:
             sources = [
                 (other.last, str(other.disk), other.disk)
                 for other in self._members.values()
                 if other is not member
+                and other.disk in reachable
                 and other.last is not None
                 and other.state is not MemberState.LOST
             ]

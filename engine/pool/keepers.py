@@ -85,7 +85,9 @@ def group_turn(engine: Engine) -> float:
 
 def probe_turn(engine: Engine, probe: Callable[[], object]) -> float:
     """Look at every disk, and take over how much room there is."""
-    engine.base.disks.probe_wanted.clear()
     probe()
     engine.measure_space()
+    # What was reported meanwhile, also by these very calls, is looked into at the
+    # next turn: a disk that answers with errors must not be asked without a rest.
+    engine.base.disks.probe_wanted.clear()
     return PROBE_S

@@ -14,9 +14,9 @@ from uuid import uuid4
 from engine.device.directory import DirectoryDevice
 from engine.device.directory_setup import prepare_disk
 from engine.errors import (
+    CorruptionError,
     DeviceError,
     DeviceGoneError,
-    EngineError,
     EngineStoppedError,
     NameTakenError,
     PoolError,
@@ -24,7 +24,7 @@ from engine.errors import (
     UsageError,
 )
 from engine.format.label import encode_label
-from engine.ids import DiskId, DiskUuid
+from engine.ids import DiskId, DiskUuid, Generation
 from engine.limits import DISKS_MAX
 from engine.model.disk import DiskRecord, DiskState, Tier
 from engine.model.label import DiskLabel
@@ -111,7 +111,8 @@ class Membership:
             if wanted != current:
                 self._change_journal_set(wanted)
             self._engine.read_only_reason = ""
-        except (QuorumError, DeviceError, EngineStoppedError) as error:
+        except (QuorumError, DeviceError, CorruptionError, EngineStoppedError) as error:
+            # Also what one disk's damage makes impossible: the pool goes on without (P7).
             self._base.events.record(
                 EventSeverity.ERROR, "journals", f"the journal set could not change: {error}"
             )
@@ -196,11 +197,15 @@ class Membership:
                 raise UsageError(f"a pool has at most {DISKS_MAX} disks")
             refuse_labelled(real)
             record, device = self._prepare(real, tier)
-            try:
-                self._commit_new(record, device)
-            except EngineError:
-                device.close()
-                raise
+            generation = self._insert(record, device)
+            self._disks.add(record, device)
+            # First the journals: with too many of the old ones gone, only a J with
+            # the new disk acknowledges its own arrival, both roots at once (C7).
+            self._settle_journal_set()
+            self._engine.make_safe(generation, CHANGE_S_MAX)
+            self._base.events.record(
+                EventSeverity.INFO, record.name, f"{record.name} joined at {record.path}"
+            )
             self._engine.measure_space()
             self._settle_journal_set()
             others = [one.record.path for one in known if one.present]
@@ -240,22 +245,25 @@ class Membership:
         )
         return record, device
 
-    def _commit_new(self, record: DiskRecord, device: DirectoryDevice) -> None:
+    def _insert(self, record: DiskRecord, device: DirectoryDevice) -> Generation:
+        """Bring the new member into the open group; return its number.
+
+        Only from then on may fragments go to the disk: no earlier group can name it.
+        """
         base, store = self._base, self._base.store
-        config = load_config(base.pool_dir)
-        entry = DiskPath(name=record.name, uuid=record.uuid, path=record.path)
-        save_config(base.pool_dir, replace(config, disks=(*config.disks, entry)))
-        with store.lock:
-            with store.operation():
-                base.tables.members.insert(record)
-            template = store.template
-            store.take_header(replace(template, members=(*template.members, record.uuid)))
-            generation = store.open_generation
-        self._engine.make_safe(generation, CHANGE_S_MAX)
-        self._disks.add(record, device)
-        base.events.record(
-            EventSeverity.INFO, record.name, f"{record.name} joined at {record.path}"
-        )
+        try:
+            config = load_config(base.pool_dir)
+            entry = DiskPath(name=record.name, uuid=record.uuid, path=record.path)
+            save_config(base.pool_dir, replace(config, disks=(*config.disks, entry)))
+            with store.lock:
+                with store.operation():
+                    base.tables.members.insert(record)
+                template = store.template
+                store.take_header(replace(template, members=(*template.members, record.uuid)))
+                return store.open_generation
+        except BaseException:
+            device.close()
+            raise
 
 
 def _sentence(one: DiskPresence) -> str:

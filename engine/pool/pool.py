@@ -21,6 +21,7 @@ from engine.pool.opening import open_pool
 from engine.pool.topology import PoolTopology
 from engine.status.figures import FigureSource
 from engine.vfs.filesystem import EngineFileSystem
+from engine.vfs.landing import LANDING_S_MAX
 
 CLOSE_S_MAX = 120.0
 """How long a close waits for accepted data to become safe."""
@@ -149,7 +150,8 @@ class Pool:
         # the operator hears that it is not.
         if engine.base.store.started:
             try:
-                engine.syncer.sync_all()
+                # Where journals or disks are missing, waiting long brings nothing.
+                engine.syncer.sync_all(_THREAD_S_MAX if engine.refusal() else LANDING_S_MAX)
             except EngineError as error:
                 failure = error
         engine.filesystem.close()

@@ -258,8 +258,12 @@ class PoolVerbs:
         return sentence
 
     def add_disk(self, path: str, tier: str) -> str:
-        """Make the directory *path* a disk of the pool."""
-        self._require_writable()
+        """Make the directory *path* a disk of the pool.
+
+        Also where nothing else may change for want of journals: it is the cure.
+        """
+        if reason := self._base.store.stopped:
+            raise ReadOnlyError(f"the pool cannot be changed now: {reason}")
         sentences = self._pool.membership.add(path, Tier(tier))
         self._pool.refresh_figures()
         self._maintenance.wake.set()

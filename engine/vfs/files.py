@@ -276,8 +276,9 @@ class Files:
         inode = self.regular(inode_id)
         file = self._pending.files.get(inode_id)
         current = inode.size if file is None else file.size
+        if file is not None:
+            self._store.on_undo(self._pending.keep(inode_id))
         if size == 0 and current:
-            # First what may be refused: the overlay does not roll back.
             map_id = self._store.new_map_id()
             self._tree.empty_map(inode)
             inode = replace(inode, size=0, map_id=map_id)

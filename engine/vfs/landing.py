@@ -139,9 +139,13 @@ class Landing:
             return None
         for extent in self._pending.frozen:
             if not extent.claimed:
-                extent.claimed = True
                 if extent.extent_id is None:
                     extent.extent_id = self._store.new_extent_id()
+                    # Its files will be there before any row names them, for as long
+                    # as an older builder cannot land: nobody may take them for
+                    # leftovers (P5).
+                    self._tables.garbage.begin_landing(extent.extent_id)
+                extent.claimed = True
                 return extent
         return None
 
@@ -191,18 +195,15 @@ class Landing:
 
     def _land(self, extent: PendingExtent) -> None:
         """Put one written builder into the metadata, some files per operation."""
-        garbage = self._tables.garbage
+        assert extent.extent_id is not None
         if extent.record is not None:
-            with self._store.lock:
-                garbage.begin_landing(extent.record.extent_id)
-                with self._store.operation():
-                    self._tables.extents.insert(extent.record)
+            with self._store.operation():
+                self._tables.extents.insert(extent.record)
         waiting = list(extent.layers.items())
         while waiting:
             waiting = self._land_some(extent, waiting)
         with self._store.lock:
-            if extent.record is not None:
-                garbage.end_landing(extent.record.extent_id)
+            self._tables.garbage.end_landing(extent.extent_id)
             self._pending.frozen.remove(extent)
             self._pending.release(extent, landed=extent.record is not None)
 

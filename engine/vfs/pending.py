@@ -221,6 +221,24 @@ class Pending:
         if not file.layers and file.size == committed_size:
             self.files.pop(file.inode_id, None)
 
+    def keep(self, inode_id: InodeId) -> Callable[[], None]:
+        """Return what brings the overlay of an inode back to what it is now.
+
+        For an operation that may yet be undone after it cut or forgot it.
+        """
+        file = self.files.get(inode_id)
+        if file is None:
+            return lambda: None
+        size, layers = file.size, [(layer, layer.ranges[:]) for layer in file.layers]
+
+        def restore() -> None:
+            file.size = size
+            for layer, ranges in layers:
+                layer.ranges[:] = ranges
+            self.files[inode_id] = file
+
+        return restore
+
     def forget(self, inode_id: InodeId) -> None:
         """Drop everything pending for an inode (it is gone, or empty now)."""
         file = self.files.pop(inode_id, None)

@@ -21,22 +21,24 @@ class SpaceAccount:
         self._lock = threading.Lock()
         self._measured = UserCapacity(free_bytes=0, total_bytes=0)
         self._taken = 0
-        self._landed_since = 0
+        self._landed = 0
+        self._landed_before = 0
 
     def measure(self, capacity: UserCapacity, *, landed_before: int) -> None:
         """Take over what the disks say now.
 
         *landed_before* is what ``landed`` returned before they were asked:
-        extents that landed later may not be in *capacity* yet.
+        extents that landed later may not be in *capacity* yet. Several threads
+        measure at once, so both are taken over together, whoever ends last.
         """
         with self._lock:
             self._measured = capacity
-            self._landed_since = max(0, self._landed_since - landed_before)
+            self._landed_before = landed_before
 
     @property
     def landed(self) -> int:
-        """Extents that landed since the last measurement."""
-        return self._landed_since
+        """Extents that ever landed."""
+        return self._landed
 
     def reserve(self) -> None:
         """Reserve room for one extent, or raise NoSpaceError."""
@@ -50,11 +52,11 @@ class SpaceAccount:
         with self._lock:
             self._taken -= 1
             if landed:
-                self._landed_since += 1
+                self._landed += 1
 
     def _free_extents(self) -> int:
         measured = self._measured.free_bytes // EXTENT_BYTES_MAX
-        return measured - self._landed_since - self._taken
+        return measured - (self._landed - self._landed_before) - self._taken
 
     @property
     def free_bytes(self) -> int:

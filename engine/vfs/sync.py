@@ -9,7 +9,7 @@ from typing import Final
 from engine.ids import Generation, InodeId
 from engine.limits import STAGED_BYTES_MAX, STAGED_FSYNC_BYTES_MAX
 from engine.metadata.tables import Tables
-from engine.vfs.landing import Landing
+from engine.vfs.landing import LANDING_S_MAX, Landing
 from engine.vfs.overlay import PendingFile
 from engine.vfs.pending import Pending, PendingExtent
 
@@ -44,11 +44,15 @@ class Syncer:
         generation = self.settle_file(inode_id)
         self._commits(generation, ACKNOWLEDGE_S_MAX)
 
-    def sync_all(self) -> None:
-        """Make everything accepted so far safe."""
+    def sync_all(self, landing_s_max: float = LANDING_S_MAX) -> None:
+        """Make everything accepted so far safe; wait at most so long for the disks.
+
+        Raises:
+            LandingError, QuorumError, EngineStoppedError: it is not safe.
+        """
         with self._store.lock:
             sequence = self._pending.seal_all()
-        self._landing.wait_landed(sequence)
+        self._landing.wait_landed(sequence, landing_s_max)
         with self._store.lock:
             generation = self._store.open_generation
         self._commits(generation, ACKNOWLEDGE_S_MAX)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from engine.clock import Clock
 from engine.errors import (
@@ -258,12 +259,13 @@ class Tree:
         """The last handle of an inode without a name was closed."""
         with self._store.operation():
             inode = self._inodes.get(inode_id)
-            if inode is not None and (inode.nlink == 0 or _is_removed_directory(inode)):
+            if inode is not None and inode.nlink == 0:
                 self._inodes.remove_orphan(inode_id)
                 self._erase(inode)
 
     def _erase(self, inode: Inode) -> None:
         """Remove an inode and let go of its data; inside an operation."""
+        self._store.on_undo(self._pending.keep(inode.inode_id))
         self._pending.forget(inode.inode_id)
         self.empty_map(inode)
         if not stat.S_ISREG(inode.mode) or self._names.list_xattrs(inode.inode_id):
@@ -272,6 +274,7 @@ class Tree:
         if len(self._ended) >= ENDED_KEPT_MAX:
             del self._ended[next(iter(self._ended))]
         self._ended[inode.inode_id] = replace(inode, nlink=0)
+        self._store.on_undo(partial(self._ended.pop, inode.inode_id, None))
 
     def ended(self, inode_id: InodeId) -> Inode | None:
         """Return what an inode was that ended a while ago.
@@ -386,10 +389,6 @@ class Tree:
             if target is None:
                 raise InvalidArgumentError(f"inode {inode_id} is no symbolic link")
             return target
-
-
-def _is_removed_directory(inode: Inode) -> bool:
-    return stat.S_ISDIR(inode.mode) and inode.nlink < 2
 
 
 def check_name(name: bytes) -> None:

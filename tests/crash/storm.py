@@ -61,8 +61,8 @@ class Storm:
     """Writes in a directory of its own until it is stopped or the file system dies.
 
     The directory is below the mount point, so that nothing is written into the bare
-    mount point when the mount goes away in the middle. One storm lives through many crashes: ``blow`` on a thread of its own, crash,
-    ``wait``, mount again, ``settle``; then the next one.
+    mount point when the mount goes away in the middle. One storm lives through many
+    crashes: ``start``, crash, ``wait``, mount again, ``settle``; then the next one.
     """
 
     def __init__(self, mountpoint: Path, seed: int) -> None:

@@ -12,6 +12,9 @@ from engine.units import MIB
 from tests.e2e.harness import LivePool, run_tool
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+COST_RATIO_MAX = 2.5
+"""Generous, for the processor is shared with other work while this runs."""
+
 BLOCK = random.Random(16).randbytes(MIB)
 
 
@@ -28,29 +31,29 @@ def _create(folder: Path, first: int, count: int) -> None:
 
 def _cost_ratio(pool: LivePool, total: int) -> float:
     """Return the cost of the last creates of *total* in one directory, by that of the first."""
-    sample, pid = 1000, pool.server_pid
+    sample, pid = total // 5, pool.server_pid
     folder = pool.mountpoint / "many"
     folder.mkdir()
-    _create(folder, 0, 200)  # warm: first use of every code path
     began = _cpu_s(pid)
-    _create(folder, 200, sample)
+    _create(folder, 0, sample)
     first = _cpu_s(pid) - began
-    _create(folder, 200 + sample, total - 200 - 2 * sample)
+    _create(folder, sample, total - 2 * sample)
     began = _cpu_s(pid)
     _create(folder, total - sample, sample)
     last = _cpu_s(pid) - began
     assert len(os.listdir(folder)) == total
-    return last / max(first, 1 / TICKS_PER_S)
+    return last / first
 
 
 def test_a_create_costs_as_much_with_twenty_thousand_files(pool: LivePool) -> None:
-    assert _cost_ratio(pool, 20_000) < 2.0
+    # A cost that grows with the directory would be nine times as high, not twice.
+    assert _cost_ratio(pool, 20_000) < COST_RATIO_MAX
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(600)
 def test_a_create_costs_as_much_with_a_hundred_thousand_files(pool: LivePool) -> None:
-    assert _cost_ratio(pool, 100_000) < 2.0
+    assert _cost_ratio(pool, 100_000) < COST_RATIO_MAX
 
 
 def _read_cold(pool: LivePool, mebibytes: int) -> float:

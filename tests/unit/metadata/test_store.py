@@ -289,6 +289,20 @@ def test_a_full_disk_inside_an_operation_inside_another_stops_the_engine_too(
     assert shadowed.tables.inodes.get(InodeId(3)) is None
 
 
+def test_a_group_lost_to_missing_memory_is_not_read_as_if_committed(
+    shadowed: ShadowedStore,
+) -> None:
+    def run_out() -> None:
+        with shadowed.store.operation():
+            shadowed.tables.inodes.insert(inode_of(3))
+            raise apsw.NoMemError("no memory")
+
+    with pytest.raises(EngineStoppedError, match="no memory"):
+        run_out()
+
+    assert shadowed.tables.inodes.get(InodeId(3)) is None
+
+
 def test_a_commit_that_fails_stops_the_engine(shadowed: ShadowedStore) -> None:
     grow(shadowed, 2)
     shadowed.close_group()

@@ -54,7 +54,7 @@ def test_a_disk_that_was_moved_away_is_noticed_and_replaced_in_j(place: Place, p
     sentences = pool.membership.probe()
 
     assert f"d{gone + 1}: gone from {place.disks[gone]}" in sentences[gone]
-    assert uuid_of(place, gone) not in journal_set(pool)
+    assert uuid_of(place, gone) not in journal_set(pool), events(pool)
     assert len(journal_set(pool)) == 5
     assert get(pool, b"f") == DATA
     put(pool, b"g", DATA)

@@ -113,5 +113,3 @@ def test_the_group_timer_rests_in_a_stopped_engine(memory: MemoryEngine) -> None
 
     assert group_turn(engine) > 0
     assert not engine.base.store.pressure.is_set(), "its keeper would never wait again"
-
-

@@ -83,8 +83,7 @@ def test_a_pool_opened_read_only_takes_no_disk(tmp_path: Path) -> None:
     made(tmp_path, 2, Replication(2))
     new = tmp_path / "new"
     new.mkdir()
-    with Pool(tmp_path / "pool", mode=OpenMode.READ_ONLY) as pool:
-        with pytest.raises(EngineError):
-            PoolVerbs(pool, mountpoint=lambda: "").add_disk(str(new), "hot")
+    with Pool(tmp_path / "pool", mode=OpenMode.READ_ONLY) as pool, pytest.raises(EngineError):
+        PoolVerbs(pool, mountpoint=lambda: "").add_disk(str(new), "hot")
     assert not list(new.iterdir())
     assert len(load_config(tmp_path / "pool").disks) == 2

@@ -57,10 +57,12 @@ def test_a_keeper_outlives_an_error_that_is_not_ours(
     assert again.wait(5.0), "the thread died, and with it every later commit"
     keeper.stop(5.0)
     events = memory.engine.base.events.since(0)
-    assert [
-        event.source for event in events if "unable to open database file" in event.text
-    ] == ["group-timer"]
-    assert all(event.severity is EventSeverity.ERROR for event in events if event.source == "group-timer")
+    assert [event.source for event in events if "unable to open database file" in event.text] == [
+        "group-timer"
+    ]
+    assert all(
+        event.severity is EventSeverity.ERROR for event in events if event.source == "group-timer"
+    )
 
 
 def test_a_group_that_cannot_become_a_record_is_a_lost_group(memory: MemoryEngine) -> None:

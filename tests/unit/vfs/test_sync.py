@@ -216,3 +216,6 @@ def test_fsync_fails_when_too_few_journals_answer(pool: MemoryEngine, files: Ope
     with pytest.raises(QuorumError):
         pool.engine.make_safe(generation, 0.2)
     pool.bring_disks_back()
+    # A close now would meet members of J that have not been tried again yet.
+    pool.crash()
+    assert pool.engine.refusal() == ""
