@@ -97,10 +97,9 @@ class Landing:
                 self._clock.wait(pending.changed, min(left_s, RETRY_S))
 
     def wait_for_room(self, timeout_s: float) -> None:
-        """Wait until some builder lands, at most *timeout_s*."""
+        """Wait until some builder changes its state, at most *timeout_s*."""
         with self._store.lock:
-            if self._pending.frozen:
-                self._clock.wait(self._pending.changed, timeout_s)
+            self._clock.wait(self._pending.changed, timeout_s)
 
     def reason(self) -> str:
         """Return why the oldest builder has not landed, for people."""

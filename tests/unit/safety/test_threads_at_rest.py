@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import DeviceFailedError
+from engine.errors import DamagedRecordError, DeviceFailedError
 from engine.ids import ROOT_INODE, DiskId
 from engine.metadata.shipping import MemberState
 from engine.pool.keepers import probe_turn
@@ -76,3 +76,25 @@ def test_journals_are_cared_for_after_an_error_nobody_foresaw(
             return
         waiting.wait(0.01)
     pytest.fail(str(shipper.members()))
+
+
+def test_a_journal_that_cannot_be_copied_does_not_end_the_probe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = MemoryEngine(tmp_path, disk_count=6)
+    engine = memory.engine
+    shipper = engine.base.shipper
+    assert shipper is not None
+
+    def refuses(_disk: object) -> None:
+        raise DamagedRecordError("disk d2 has no checkpoint to begin with")
+
+    monkeypatch.setattr(shipper, "prepare_member", refuses)
+    memory.lose_disks(engine.base.store.template.journal_set[0])
+
+    sentences = Membership(engine).probe()
+
+    assert len(sentences) == 6
+    assert any("no checkpoint to begin with" in one.text for one in engine.base.events.since(0))
+    assert not engine.refusal(), "four journals are left, three are needed"
+    memory.close()
