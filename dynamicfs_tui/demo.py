@@ -7,6 +7,7 @@ import shutil
 import sys
 import sysconfig
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from dynamicfs_tui.service import run_console
@@ -24,8 +25,11 @@ FILES_MAX = 600
 """Some hundred real files: enough to see, quick to copy."""
 
 
-def run_demo(directory: Path | None) -> int:
-    """Make or reopen the demo below *directory*, mount it and open the console."""
+def run_demo(directory: Path | None, *, name_of: Callable[[Path], str]) -> int:
+    """Make or reopen the demo below *directory*, mount it and open the console.
+
+    *name_of* says what the mount table shows for a pool directory.
+    """
     base = directory or default_directory()
     pool_dir, mountpoint = base / "pool", base / "mnt"
     mountpoint.mkdir(parents=True, exist_ok=True)
@@ -35,7 +39,7 @@ def run_demo(directory: Path | None) -> int:
     copier = threading.Thread(target=fill_when_empty, args=(mountpoint,), daemon=True)
     # The copy goes through the mount like any program's, so it starts beside the console.
     copier.start()
-    return run_console(pool_dir, mountpoint, name=str(pool_dir))
+    return run_console(pool_dir, mountpoint, name=name_of(pool_dir))
 
 
 def default_directory() -> Path:

@@ -160,4 +160,4 @@ def run_demo(directory: Path | None) -> int:
     """Run the demo: ``dynamicfs_tui.demo.run_demo``."""
     from dynamicfs_tui.demo import run_demo as run  # noqa: PLC0415
 
-    return run(directory)
+    return run(directory, name_of=mount_name)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Final
 
@@ -25,14 +25,13 @@ from engine.format.root import encode_root, root_hash
 from engine.format.staged import StagedDelete, StagedPut, encode_staged
 from engine.ids import Epoch, ExtentId, Generation, InodeId, LayoutId, MapId
 from engine.limits import GROUP_BYTES_MAX, GROUP_ROWS_MAX
+from engine.metadata.numbers import Numbers
 from engine.metadata.replay import Head, count_rows, write_head
 from engine.metadata.schema import TRACKED_TABLES
-from engine.model.root import HighWater, RootRecord
+from engine.model.root import RootRecord
 
-ID_MARGIN: Final = 1 << 20
-"""How far the marks of a record run ahead of the numbers given out. More than
-every group that may be unacknowledged at once can use (OUTBOX_ROOTS_MAX groups
-of some GROUP_ROWS_MAX), so a crash never brings a number back."""
+OVERFULL_RATIO: Final = 8
+"""At so many times its bounds a group takes nothing more until it was committed."""
 
 _LOSING_ERRORS: Final = (apsw.FullError, apsw.IOError, apsw.NoMemError, apsw.CorruptError)
 
@@ -84,10 +83,7 @@ class MetadataStore:
         self._clock = clock
         self._template = template
         self._previous_hash = bytes(32)
-        self._next = {f.name: int(getattr(template.high_water, f.name)) for f in fields(HighWater)}
-        # Only what a committed record promised may be given out; a new pool has none yet.
-        margin = ID_MARGIN if template.generation == 0 else 0
-        self._promised = {kind: number + margin for kind, number in self._next.items()}
+        self._numbers = Numbers(template)
         self._session: apsw.Session | None = None
         self._staged: list[StagedPut | StagedDelete] = []
         self._staged_bytes = 0
@@ -101,6 +97,8 @@ class MetadataStore:
         """What tables do when an operation rolls back: forget cached rows."""
         self.between_groups: Callable[[], None] = lambda: None
         """Runs behind each COMMIT, before the next BEGIN: the WAL's moment."""
+        self._ended = threading.Event()
+        self._rows_noted = 0
         self.pressure = threading.Event()
         """Set when the open group reached a bound and wants to be committed."""
 
@@ -213,7 +211,8 @@ class MetadataStore:
                 if not self._depth:
                     self._undo_steps.clear()
                 self._mark_dirty()
-                if self.group_rows >= GROUP_ROWS_MAX or self._staged_bytes >= GROUP_BYTES_MAX:
+                self._rows_noted = self.group_rows
+                if self._rows_noted >= GROUP_ROWS_MAX or self._staged_bytes >= GROUP_BYTES_MAX:
                     self.pressure.set()
             else:
                 self._undo(error, mark)
@@ -269,6 +268,31 @@ class MetadataStore:
         """Rows changed in the open group, untracked ones included."""
         return self.connection.total_changes() - self._rows_before
 
+    def wait_for_room(self, timeout_s: float) -> None:
+        """Wait while the open group is far beyond its bounds (P8).
+
+        Only where commits cannot keep up: a group is asked to end at its bound,
+        long before. Never under the write lock.
+
+        Raises:
+            EngineStoppedError: it did not become smaller in time.
+        """
+        if not self._is_overfull():
+            return
+        self.pressure.set()
+        deadline_s = self._clock.monotonic_s() + timeout_s
+        while self._is_overfull():
+            self.require_running()
+            if self._clock.monotonic_s() >= deadline_s:
+                raise EngineStoppedError("the journals do not keep up with the changes")
+            self._ended.wait(0.05)
+
+    def _is_overfull(self) -> bool:
+        return (
+            self._rows_noted > OVERFULL_RATIO * GROUP_ROWS_MAX
+            or self._staged_bytes > OVERFULL_RATIO * GROUP_BYTES_MAX
+        )
+
     def dirty_age_s(self) -> float:
         """Return how long the open group has had changes; 0 when it has none."""
         since = self._dirty_since_s
@@ -306,11 +330,7 @@ class MetadataStore:
 
     def _take(self, kind: str) -> int:
         with self.lock:
-            number = self._next[kind]
-            if number >= self._promised[kind]:
-                raise EngineStoppedError(f"too many new {kind} numbers in flight")
-            self._next[kind] = number + 1
-            return number
+            return self._numbers.take(kind)
 
     # Groups
 
@@ -325,6 +345,9 @@ class MetadataStore:
         self._rows_before = self.connection.total_changes()
         self._dirty_since_s = None
         self.pressure.clear()
+        self._rows_noted = 0
+        self._ended.set()
+        self._ended.clear()
 
     def close_group(self, acknowledged: Generation) -> ClosedGroup | None:
         """Commit the open group and open the next (C2, C3).
@@ -352,12 +375,11 @@ class MetadataStore:
         changeset = session.changeset()
         session.close()
         self._session = None
-        promised = {kind: number + ID_MARGIN for kind, number in self._next.items()}
         record = replace(
             self._template,
             generation=self.open_generation,
             time_ns=self._clock.now_ns(),
-            high_water=HighWater(**promised),
+            high_water=self._numbers.promise(),
             row_count=count_rows(changeset),
             previous_hash=self._previous_hash,
             changeset=changeset,
@@ -372,7 +394,7 @@ class MetadataStore:
         connection.execute("COMMIT")
         self._template = replace(record, changeset=b"", staged=b"")
         self._previous_hash = digest
-        self._promised = promised
+        self._numbers.promised(record.high_water)
         self.between_groups()
         self._begin()
         return ClosedGroup(record, encoded)

@@ -137,6 +137,10 @@ class DiskSet:
         if lanes is None:
             raise DeviceGoneError(f"disk {disk_id} is missing")
         wait_for(lanes.submit(Lane.MAINTENANCE, lambda device: device.check_presence()))
+        with self._lock:
+            disk = self._disks[disk_id]
+            if disk.slow and disk.lanes is lanes and not lanes.stuck_count:
+                disk.slow, disk.reason = False, ""
 
     def note_absence(self, disk_id: DiskId, reason: str) -> None:
         """Keep the newest reason why a missing disk is not there."""

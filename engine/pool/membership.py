@@ -25,7 +25,7 @@ from engine.errors import (
 )
 from engine.format.label import encode_label
 from engine.ids import DiskId, DiskUuid, Generation
-from engine.limits import DISKS_MAX
+from engine.limits import DISKS_MAX, PROBE_S
 from engine.model.disk import DiskRecord, DiskState, Tier
 from engine.model.label import DiskLabel
 from engine.observe.events import EventSeverity
@@ -110,6 +110,9 @@ class Membership:
         try:
             if wanted != current:
                 self._change_journal_set(wanted)
+            elif self._engine.read_only_reason:
+                # A change that was not acknowledged in time may be by now, or not.
+                self._engine.make_safe(store.template.generation, PROBE_S)
             self._engine.read_only_reason = ""
         except (QuorumError, DeviceError, CorruptionError, EngineStoppedError) as error:
             # Also what one disk's damage makes impossible: the pool goes on without (P7).

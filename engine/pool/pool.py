@@ -76,6 +76,11 @@ class Pool:
         """Count extents and exposure anew, if something can have changed."""
         self.figures.refresh(self.engine.base.store.template.generation, self.topology.disks())
 
+    def _look(self) -> None:
+        self.membership.probe()
+        # A disk that came or went changes the exposure of everything at once.
+        self.refresh_figures()
+
     def _count(self) -> float:
         self.refresh_figures()
         return FIGURES_S
@@ -91,7 +96,7 @@ class Pool:
             Keeper(
                 "probe",
                 engine,
-                lambda: probe_turn(engine, self.membership.probe),
+                lambda: probe_turn(engine, self._look),
                 engine.base.disks.probe_wanted,
             ),
             Keeper("figures", engine, self._count, threading.Event()),

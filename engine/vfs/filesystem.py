@@ -52,6 +52,9 @@ READ_AHEAD_THREADS: Final = 2
 FILES_SHOWN_MAX: Final = 2**48
 """Inode numbers do not run out; statfs wants some figure."""
 
+GROUP_WAIT_S_MAX: Final = 30.0
+"""How long a change waits for journals that do not keep up."""
+
 _RENAME_TRIES_MAX: Final = 3
 
 
@@ -110,6 +113,7 @@ class EngineFileSystem:
         reason = self._refusal()
         if reason:
             raise ReadOnlyError(reason)
+        self._store.wait_for_room(GROUP_WAIT_S_MAX)
         self._namespace_ops.add()
 
     # Names
@@ -203,6 +207,9 @@ class EngineFileSystem:
         self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
     ) -> Attributes:
         self._begin_change()
+        for time_ns in (changes.atime_ns, changes.mtime_ns, changes.ctime_ns):
+            if time_ns is not None and not -(2**63) <= time_ns < 2**63:
+                raise InvalidArgumentError(f"the time {time_ns} ns is out of range")
         with self._store.lock:
             ended = self._tree.ended(inode_id)
             if ended is not None and changes.size is None and not self._handles.is_open(inode_id):
@@ -246,10 +253,10 @@ class EngineFileSystem:
     # Files
 
     def open(self, inode_id: InodeId, how: OpenMode) -> OpenedFile:
+        if how & OpenMode.TRUNCATE:
+            self.set_attributes(inode_id, AttributeChanges(size=0), Caller(0, 0))
         with self._store.lock:
             self._files.regular(inode_id)
-            if how & OpenMode.TRUNCATE:
-                self.set_attributes(inode_id, AttributeChanges(size=0), Caller(0, 0))
             return self._add_handle(inode_id, how)
 
     def _add_handle(self, inode_id: InodeId, how: OpenMode) -> OpenedFile:

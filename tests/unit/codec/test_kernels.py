@@ -125,7 +125,6 @@ class TestIsalKernel(KernelContract):
         assert isal.load() is None
 
 
-
 class TestTranslateKernel(KernelContract):
     @pytest.fixture
     def kernel(self) -> Kernel:

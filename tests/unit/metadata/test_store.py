@@ -12,7 +12,8 @@ from engine.clock import ManualClock
 from engine.errors import DamagedDatabaseError, EngineStoppedError
 from engine.ids import DiskId, Epoch, ExtentId, Generation, InodeId, LayoutId, MapId
 from engine.limits import GROUP_BYTES_MAX, GROUP_ROWS_MAX
-from engine.metadata.store import ID_MARGIN, MetadataStore
+from engine.metadata.numbers import ID_MARGIN
+from engine.metadata.store import MetadataStore
 from engine.model.disk import Tier
 from engine.model.extent import ExtentRecord, FragmentRef
 from engine.model.inode import Inode, Segment
@@ -189,7 +190,7 @@ def test_a_store_gives_out_no_number_that_no_committed_record_promised(
 ) -> None:
     store = shadowed.store
     first = int(store.new_map_id())
-    store._next["map"] = first + ID_MARGIN
+    store._numbers.next["map"] = first + ID_MARGIN
 
     with pytest.raises(EngineStoppedError, match="map"):
         store.new_map_id()
