@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from engine.ids import ExtentId
-from engine.limits import PAGE_CACHE_BYTES_MAX
+from engine.limits import PAGE_BYTES, PAGE_CACHE_BYTES_MAX
 from engine.observe.metrics import Metrics
 
 
@@ -30,10 +30,16 @@ PageKey = tuple[SliceKey, int]
 
 @dataclass(slots=True)
 class _Charge:
-    """One fetched buffer: its memory is held until its last page leaves."""
+    """One fetched buffer: its memory is held until its last page leaves.
+
+    ``run`` are the consecutive pages from ``first`` on in one piece, None when
+    not all of them proved right.
+    """
 
     bytes: int
     pages: int
+    run: memoryview | None
+    first: int
 
 
 class PageCache:
@@ -64,13 +70,43 @@ class PageCache:
                     found[page] = entry[0]
         return found
 
-    def put(self, key: SliceKey, pages: Mapping[int, memoryview]) -> None:
-        """Keep *pages*, verified views into one buffer that nobody changes."""
+    def run_view(self, key: SliceKey, start: int, stop: int) -> memoryview | None:
+        """Return bytes *start* to *stop* of a slice without a copy.
+
+        None unless every page of them is here and came in one piece.
+        """
+        with self._lock:
+            entry = self._pages.get((key, start // PAGE_BYTES))
+            if entry is None or entry[1].run is None:
+                return None
+            charge = entry[1]
+            for page in range(start // PAGE_BYTES, -(-stop // PAGE_BYTES)):
+                other = self._pages.get((key, page))
+                if other is None or other[1] is not charge:
+                    return None
+                self._pages.move_to_end((key, page))
+            base = charge.first * PAGE_BYTES
+            assert charge.run is not None
+            return charge.run[start - base : stop - base]
+
+    def put(
+        self,
+        key: SliceKey,
+        pages: Mapping[int, memoryview],
+        *,
+        run: memoryview | None = None,
+        first: int = 0,
+    ) -> None:
+        """Keep *pages*, verified views into one buffer that nobody changes.
+
+        *run* is that buffer when it is exactly the pages from *first* on.
+        """
         if not pages:
             return
         with self._lock:
             new = [page for page in pages if (key, page) not in self._pages]
-            charge = _Charge(sum(len(pages[page]) for page in pages), len(new))
+            size = sum(len(pages[page]) for page in pages)
+            charge = _Charge(size, len(new), run, first)
             for page in new:
                 self._pages[key, page] = (pages[page].toreadonly(), charge)
             if new:

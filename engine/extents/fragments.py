@@ -62,10 +62,14 @@ class PageFetch:
 
 @dataclass(frozen=True, slots=True)
 class FetchedPages:
-    """What a read brought: the pages that proved right, and how it went."""
+    """What a read brought: the pages that proved right, and how it went.
+
+    ``run`` are all of them in one piece, None when one is missing.
+    """
 
     pages: Mapping[int, memoryview]
     verdict: Verdict
+    run: memoryview | None = None
 
 
 def pages_of(record: ExtentRecord) -> range:
@@ -137,7 +141,7 @@ class FragmentReader:
             self._tables.put((fetch.record.extent_id, ref.index, ref.layout), head)
         pages = _proven_pages(fetch, head.table, body)
         if len(pages) == len(fetch.pages):
-            return FetchedPages(pages, Verdict.INTACT)
+            return FetchedPages(pages, Verdict.INTACT, body.toreadonly())
         return self._reported(fetch, pages, Verdict.CORRUPT)
 
     def known_head(self, record: ExtentRecord, index: int) -> ProvenHead | None:
@@ -154,7 +158,7 @@ class FragmentReader:
 
 
 class _ReadCall:
-    """Runs in a lane: at most one read of header and table, one of the pages."""
+    """Runs in a lane: a read of header and table if they are needed, and of the pages."""
 
     __slots__ = ("_length", "_name", "_offset", "_payload", "_with_head")
 
@@ -168,6 +172,10 @@ class _ReadCall:
         self._with_head = with_head
 
     def __call__(self, device: Device) -> _Parts:
+        if self._with_head and self._offset == self._payload:
+            # The first pages follow the table: one read brings both.
+            whole = device.get(self._name, offset=0, length=self._payload + self._length)
+            return whole[: self._payload], whole[self._payload :]
         head = None
         if self._with_head:
             head = device.get(self._name, offset=0, length=self._payload)

@@ -10,7 +10,7 @@ from engine.units import MIB
 _READS_BEFORE_AHEAD: Final = 2
 """One continued read may be chance; two are a sequence."""
 
-_WINDOW_BYTES_MIN: Final = 1 * MIB
+_WINDOW_BYTES_MIN: Final = 4 * MIB
 
 
 class SequenceDetector:
@@ -18,7 +18,7 @@ class SequenceDetector:
 
     >>> detector = SequenceDetector()
     >>> [detector.advise(number << 20, 1 << 20) for number in range(4)]
-    [(0, 0), (0, 0), (3145728, 1048576), (4194304, 2097152)]
+    [(0, 0), (0, 0), (3145728, 4194304), (0, 0)]
     >>> detector.advise(0, 4096)
     (0, 0)
     """

@@ -8,7 +8,7 @@ reported (P1, P4). Nothing here holds a lock across I/O.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -25,6 +25,10 @@ from engine.limits import DEVICE_CALL_S_MAX, PAGE_BYTES
 from engine.model.extent import ExtentRecord
 from engine.model.redundancy import Replication
 from engine.observe.metrics import Metrics
+from engine.units import MIB
+
+PREFETCH_WHOLE_BYTES_MIN: Final = 1 * MIB
+"""A range read ahead that is this long belongs to a stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,12 @@ class ExtentReader:
     def try_read(self, record: ExtentRecord, offset: int, length: int) -> bytes | memoryview | None:
         """Return the range if all its pages are in memory, else None. Quick."""
         ranges = slice_ranges(record, offset, length)
+        if len(ranges) == 1:
+            part = ranges[0]
+            view = self.cache.run_view(_slice_key(record, part.index), part.start, part.stop)
+            if view is not None:
+                self.cache.count(hits=len(part.pages), misses=0)
+                return view
         found: list[Pages] = []
         for part in ranges:
             pages = self.cache.get(_slice_key(record, part.index), part.pages)
@@ -107,7 +117,15 @@ class ExtentReader:
         return _cut(ranges, found)
 
     def prefetch(self, record: ExtentRecord, offset: int, length: int, *, lane: Lane) -> None:
-        """Bring the pages of the range into memory. Raises as ``read`` does."""
+        """Bring the pages of the range into memory. Raises as ``read`` does.
+
+        A long range goes on to the end of its last slice, which a sequence
+        needs next: so slices come in one piece, and are served without a copy.
+        """
+        if length >= PREFETCH_WHOLE_BYTES_MIN:
+            size = record.slice_bytes
+            end = -(-(offset + length) // size) * size
+            length = min(end, record.length_bytes) - offset
         self._pages(record, slice_ranges(record, offset, length), lane)
 
     def _pages(self, record: ExtentRecord, ranges: Sequence[SliceRange], lane: Lane) -> list[Pages]:
@@ -134,12 +152,17 @@ class ExtentReader:
         others = {}
         for index, pages in missing.items():
             mine[index], others[index] = self.cache.claim(_slice_key(record, index), pages)
+        claimed = dict(mine)
+
+        def landed(index: int) -> None:
+            self.cache.unclaim(_slice_key(record, index), claimed.pop(index))
+
         try:
-            result = self._fetch(record, mine, lane)
+            result = self._fetch(record, mine, lane, landed)
         finally:
             # Before waiting for others, or two threads could wait for each other.
-            for index, pages in mine.items():
-                self.cache.unclaim(_slice_key(record, index), pages)
+            for index in list(claimed):
+                landed(index)
         left: dict[int, list[int]] = {}
         for index, events in others.items():
             for event in events.values():
@@ -147,14 +170,22 @@ class ExtentReader:
             result[index].update(self.cache.get(_slice_key(record, index), events))
             left[index] = [page for page in events if page not in result[index]]
         # What others did not bring failed there, or left the cache at once.
-        for index, pages_left in self._fetch(record, left, lane).items():
+        for index, pages_left in self._fetch(record, left, lane, lambda _index: None).items():
             result[index].update(pages_left)
         return result
 
     def _fetch(
-        self, record: ExtentRecord, wanted: Mapping[int, list[int]], lane: Lane
+        self,
+        record: ExtentRecord,
+        wanted: Mapping[int, list[int]],
+        lane: Lane,
+        landed: Callable[[int], None],
     ) -> dict[int, Pages]:
-        """Fetch pages by slice, in parallel; recover what does not come right."""
+        """Fetch pages by slice, in parallel; recover what does not come right.
+
+        *landed* hears of each slice that came right whole, while others are
+        still on their way.
+        """
         fetches = []
         for index, pages in wanted.items():
             source = self._source_of(record, index) if pages else index
@@ -163,12 +194,16 @@ class ExtentReader:
         result: dict[int, Pages] = {index: {} for index in wanted}
         bad: list[tuple[int, int, list[int]]] = []
         for index, fetch in fetches:
-            pages_found = dict(self.fragments.finish(fetch).pages)
-            self.cache.put(_slice_key(record, index), pages_found)
+            fetched = self.fragments.finish(fetch)
+            pages_found = dict(fetched.pages)
+            key = _slice_key(record, index)
+            self.cache.put(key, pages_found, run=fetched.run, first=fetch.pages.start)
             result[index].update(pages_found)
             lost = [page for page in fetch.pages if page not in pages_found]
             if lost:
                 bad.append((index, fetch.index, lost))
+            elif len(result[index]) == len(wanted[index]):
+                landed(index)
         for index, source, lost in bad:
             result[index].update(self._recover(record, index, source, lost, lane))
         return result

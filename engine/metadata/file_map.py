@@ -36,6 +36,7 @@ class FileMap:
         self._store = store
         self._execute = store.connection.execute
         self._stored: dict[MapId, int] = {}
+        self._last: dict[MapId, Segment] = {}
         self._tails: set[MapId] = set()
         self.staged_bytes = 0
         """Bytes in all staged rows."""
@@ -44,6 +45,7 @@ class FileMap:
 
     def _recount(self) -> None:
         self._stored.clear()
+        self._last.clear()
         self.staged_bytes = int(
             self._execute("SELECT coalesce(sum(length(data)), 0) FROM staged").get
         )
@@ -54,16 +56,26 @@ class FileMap:
 
     def segments(self, map_id: MapId, start: int, end: int) -> list[Segment]:
         """Return the segments that overlap [start, end), in order."""
+        # A stream asks for the same segment several times in a row; each query
+        # lets go of the interpreter and has to win it back.
+        last = self._last.get(map_id)
+        if last is not None and last.offset <= start and end <= last.offset + last.length:
+            return [last]
         rows = self._execute(
             "SELECT offset, length, extent, extent_offset FROM segment"
             " WHERE map = ? AND offset > ? AND offset < ? ORDER BY offset",
             (map_id, start - EXTENT_BYTES_MAX, end),
         )
-        return [
+        found = [
             Segment(offset, length, ExtentId(extent), at)
             for offset, length, extent, at in rows
             if offset + length > start
         ]
+        if found:
+            if len(self._last) >= MAPS_COUNTED_MAX:
+                self._last.clear()
+            self._last[map_id] = found[-1]
+        return found
 
     def staged(self, map_id: MapId, start: int, end: int) -> list[StagedRow]:
         """Return the staged rows that overlap [start, end), in order."""
@@ -109,6 +121,7 @@ class FileMap:
             (map_id, segment.offset, segment.length, segment.extent_id, segment.extent_offset),
         )
         self._count(map_id, segment.length)
+        self._last.pop(map_id, None)
 
     def put_staged(self, map_id: MapId, offset: int, data: bytes) -> None:
         """Add staged rows for *data*, cut at 64 KiB; its range was cleared before."""
@@ -146,6 +159,7 @@ class FileMap:
         segment_end = segment.offset + segment.length
         kept = max(0, start - segment.offset)
         self._count(map_id, kept - segment.length)
+        self._last.pop(map_id, None)
         if kept:
             self._execute(
                 "UPDATE segment SET length = ? WHERE map = ? AND offset = ?",

@@ -48,7 +48,7 @@ from engine.vfs.sync import Syncer
 from engine.vfs.tree import Tree
 from engine.vfs.xattrs import Xattrs
 
-READ_AHEAD_THREADS: Final = 2
+READ_AHEAD_THREADS: Final = 4
 FILES_SHOWN_MAX: Final = 2**48
 """Inode numbers do not run out; statfs wants some figure."""
 

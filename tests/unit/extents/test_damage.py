@@ -126,7 +126,7 @@ def test_a_fragment_that_failed_is_not_asked_again_in_the_same_read(pool: Memory
     fresh.read(record, 0, 10)
 
     assert len(fresh.disks.findings) == 1
-    assert fresh.counted("get")[record.fragments[0].disk_id][0] == 2  # Head and page.
+    assert fresh.counted("get")[record.fragments[0].disk_id][0] == 1  # Head and page in one.
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
