@@ -38,7 +38,13 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 def open_mode(access: Access) -> OpenMode:
     """Return how the engine opens a pool for *access*."""
-    return OpenMode.READ_WRITE if access is Access.READ_WRITE else OpenMode.READ_ONLY
+    match access:
+        case Access.READ_ONLY:
+            return OpenMode.READ_ONLY
+        case Access.READ_WRITE:
+            return OpenMode.READ_WRITE
+        case Access.FORCED:
+            return OpenMode.FORCE
 
 
 class Service:
@@ -62,7 +68,7 @@ class Service:
                     self.pool.filesystem,
                     str(options.mountpoint),
                     name=name,
-                    read_write=access is Access.READ_WRITE,
+                    read_write=access.writes,
                     allow_other=options.shared,
                     on_exit=self._note_mount_ended,
                 )

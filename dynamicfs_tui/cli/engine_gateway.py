@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from dynamicfs_tui.cli.gateway import Access, ImportSurvey, MountOptions, NewDisk, SurveyedDisk
+from dynamicfs_tui.cli.gateway import Access, ImportSurvey, MountOptions, NewPool, SurveyedDisk
 from engine.model.disk import Tier
 from engine.model.redundancy import parse_redundancy
 from engine.status.control import PoolControl
@@ -50,21 +50,25 @@ def stop_owner(pool_dir: Path) -> str | None:
         return remote.shutdown()
 
 
-def create_pool(
-    pool_dir: Path, *, name: str, redundancy: str, disks: Sequence[NewDisk]
-) -> list[str]:
+def create_pool(pool_dir: Path, pool: NewPool) -> list[str]:
     """Make a pool: ``engine.pool.create.create_pool``."""
     from engine.pool.create import DiskPlan  # noqa: PLC0415
     from engine.pool.create import create_pool as create  # noqa: PLC0415
-    from engine.pool.properties import PoolProperties  # noqa: PLC0415
+    from engine.pool.properties import REBUILD_DELAY_S, Narrow, PoolProperties  # noqa: PLC0415
 
+    delay_s = REBUILD_DELAY_S if pool.rebuild_delay_s is None else pool.rebuild_delay_s
     warnings = create(
         pool_dir,
-        name=name,
-        disks=[DiskPlan(path=str(disk.path), tier=Tier(disk.tier)) for disk in disks],
-        properties=PoolProperties(redundancy=parse_redundancy(redundancy)),
+        name=pool.name,
+        disks=[DiskPlan(path=str(disk.path), tier=Tier(disk.tier)) for disk in pool.disks],
+        properties=PoolProperties(
+            redundancy=parse_redundancy(pool.redundancy),
+            narrow=Narrow(pool.narrow),
+            rebuild_delay_s=delay_s,
+        ),
     )
-    return [*warnings, f"pool {name} is made in {pool_dir}: {redundancy} over {len(disks)} disks"]
+    made = f"pool {pool.name} is made in {pool_dir}: {pool.redundancy} over {len(pool.disks)} disks"
+    return [*warnings, made]
 
 
 def survey_import(disks: Sequence[Path]) -> ImportSurvey:

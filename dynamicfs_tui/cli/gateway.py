@@ -20,6 +20,13 @@ class Access(Enum):
 
     READ_ONLY = "read-only"
     READ_WRITE = "read-write"
+    FORCED = "forced"
+    """Read-write although too few journal disks are there; the pool remembers it."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether the pool may be changed."""
+        return self is not Access.READ_ONLY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +35,17 @@ class NewDisk:
 
     path: Path
     tier: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPool:
+    """What a pool is to be. ``rebuild_delay_s`` None: as the engine has it."""
+
+    name: str
+    redundancy: str
+    narrow: str
+    rebuild_delay_s: float | None
+    disks: tuple[NewDisk, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +102,7 @@ class EngineGateway(Protocol):
     def stop_owner(self, pool_dir: Path) -> str | None:
         """End the owner; return its sentence when all is durable, None without one."""
 
-    def create_pool(
-        self, pool_dir: Path, *, name: str, redundancy: str, disks: Sequence[NewDisk]
-    ) -> list[str]:
+    def create_pool(self, pool_dir: Path, pool: NewPool) -> list[str]:
         """Make a pool; return sentences, warnings included."""
 
     def survey_import(self, disks: Sequence[Path]) -> ImportSurvey:

@@ -22,6 +22,11 @@ def register(verbs: Verbs) -> None:
     mount = verbs.add_for_pool("mount", run_mount, "mount the pool; returns when it is mounted")
     mount.add_argument("mountpoint", metavar="MOUNTPOINT", help="an empty directory")
     mount.add_argument("--read-write", action="store_true", help="allow changes (read-only)")
+    mount.add_argument(
+        "--force",
+        action="store_true",
+        help="with --read-write: go on although too few journal disks are there; remembered",
+    )
     mount.add_argument("--allow-other", action="store_true", help="let other users in")
     mount.add_argument("--foreground", action="store_true", help="serve until unmounted")
     mount.add_argument("--announce-to", type=int, help=argparse.SUPPRESS)
@@ -56,17 +61,28 @@ def run_mount(session: Session, arguments: Namespace) -> int:
     """Mount in the background, or serve here with ``--foreground``."""
     pool_dir = pool_path(arguments.pool)
     mountpoint = Path(arguments.mountpoint).absolute()
+    _access(arguments)  # Refused here, not in the background.
     if arguments.foreground:
         return _serve(session, arguments, pool_dir, mountpoint)
     if session.engine.remove_dead_mount(mountpoint):
         session.note(f"a dead mount at {arguments.mountpoint} was taken away")
     check_mountpoint(arguments.mountpoint)
     command = [sys.executable, "-P", "-m", "dynamicfs_tui.cli", "mount", "--foreground"]
-    command += ["--read-write"] * arguments.read_write + ["--allow-other"] * arguments.allow_other
+    command += ["--read-write"] * arguments.read_write + ["--force"] * arguments.force
+    command += ["--allow-other"] * arguments.allow_other
     start_in_background([*command, "--", str(pool_dir), str(mountpoint)])
     kind = "read-write" if arguments.read_write else "read-only"
     print(f"{arguments.pool} is mounted {kind} at {arguments.mountpoint}", file=session.stdout)
     return ExitCode.FINE
+
+
+def _access(arguments: Namespace) -> Access:
+    """Return what the mount is for; UsageError when the options contradict."""
+    if arguments.force and not arguments.read_write:
+        raise UsageError("--force is for --read-write; read-only needs none")
+    if arguments.force:
+        return Access.FORCED
+    return Access.READ_WRITE if arguments.read_write else Access.READ_ONLY
 
 
 def _serve(session: Session, arguments: Namespace, pool_dir: Path, mountpoint: Path) -> int:
@@ -74,7 +90,7 @@ def _serve(session: Session, arguments: Namespace, pool_dir: Path, mountpoint: P
     announcement = Announcement(arguments.announce_to)
     options = MountOptions(
         mountpoint=mountpoint,
-        access=Access.READ_WRITE if arguments.read_write else Access.READ_ONLY,
+        access=_access(arguments),
         shared=arguments.allow_other,
     )
     try:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dynamicfs_tui.cli.command import Session, Verbs, add_json
-from dynamicfs_tui.cli.gateway import ImportSurvey, NewDisk, SurveyedDisk
+from dynamicfs_tui.cli.gateway import ImportSurvey, NewDisk, NewPool, SurveyedDisk
 from dynamicfs_tui.cli.output import print_json, print_sentences, print_table
 from engine.errors import PoolError, UsageError
 from engine.model.disk import Tier
@@ -16,6 +16,7 @@ from engine.status.views import ExitCode
 from engine.units import NS_PER_S
 
 DEFAULT_REDUNDANCY = "rs:4+2"
+NARROW = ("off", "auto")
 
 
 def register(verbs: Verbs) -> None:
@@ -27,6 +28,18 @@ def register(verbs: Verbs) -> None:
         default=DEFAULT_REDUNDANCY,
         metavar="rs:K+M|copies:N",
         help=f"how every extent is protected ({DEFAULT_REDUNDANCY})",
+    )
+    init.add_argument(
+        "--narrow",
+        choices=NARROW,
+        default=NARROW[0],
+        help="what becomes of extents whose width is gone: wait (off), or fewer disks (auto)",
+    )
+    init.add_argument(
+        "--rebuild-delay",
+        type=float,
+        metavar="SECONDS",
+        help="how long a disk may be missing before it is rebuilt (600)",
     )
     init.add_argument(
         "--disk",
@@ -68,12 +81,14 @@ def run_init(session: Session, arguments: Namespace) -> int:
     parse_redundancy(arguments.redundancy)  # Refused here before anything is touched.
     disks = [parse_new_disk(text) for text in arguments.disk]
     pool_dir = Path(arguments.pool).absolute()
-    sentences = session.engine.create_pool(
-        pool_dir,
+    pool = NewPool(
         name=arguments.name or pool_dir.name,
         redundancy=arguments.redundancy,
-        disks=disks,
+        narrow=arguments.narrow,
+        rebuild_delay_s=arguments.rebuild_delay,
+        disks=tuple(disks),
     )
+    sentences = session.engine.create_pool(pool_dir, pool)
     print_sentences(session, arguments, sentences)
     return ExitCode.FINE
 

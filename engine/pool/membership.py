@@ -108,7 +108,7 @@ class Membership:
             )
             return
         try:
-            if wanted != current:
+            if wanted != current or self._tolerance_of(wanted) != tolerance:
                 self._change_journal_set(wanted)
             elif self._engine.read_only_reason:
                 # A change that was not acknowledged in time may be by now, or not.
@@ -128,8 +128,13 @@ class Membership:
             [one.record for one in known],
             present=[one.record.uuid for one in known if one.present],
             current=self._base.store.template.journal_set,
-            tolerance=self._base.store.template.tolerance,
+            tolerance=self._engine.properties.tolerance,
         )
+
+    def _tolerance_of(self, wanted: tuple[DiskUuid, ...]) -> int:
+        """Return m for a new J: never lowered, and raised again behind a forced open."""
+        possible = min(self._engine.properties.tolerance, len(wanted) - 1)
+        return max(self._base.store.template.tolerance, possible)
 
     def _change_journal_set(self, wanted: tuple[DiskUuid, ...]) -> None:
         """Bring new members up, then commit the change as a root (C7)."""
@@ -139,7 +144,8 @@ class Membership:
             if uuid not in store.template.journal_set:
                 shipper.prepare_member(uuid)
         with store.lock:
-            store.take_header(replace(store.template, journal_set=wanted))
+            tolerance = self._tolerance_of(wanted)
+            store.take_header(replace(store.template, journal_set=wanted, tolerance=tolerance))
             generation = store.open_generation
         self._engine.make_safe(generation, CHANGE_S_MAX)
         names = {one.record.uuid: one.record.name for one in self._disks.presences()}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from engine.clock import Clock
 from engine.device.protocol import Device
-from engine.errors import EngineError, PoolError
+from engine.errors import EngineError, PoolError, QuorumError
 from engine.ids import DiskUuid
 from engine.metadata.database import open_database
 from engine.metadata.journals import JournalShipper
@@ -18,6 +18,7 @@ from engine.metadata.replay import read_head
 from engine.metadata.store import MetadataStore
 from engine.metadata.tables import Tables
 from engine.model.disk import DiskRecord
+from engine.model.root import RootRecord
 from engine.observe.events import EventLog, EventSeverity
 from engine.observe.metrics import Metrics
 from engine.pool.assembly import Engine, Foundations
@@ -96,10 +97,11 @@ def open_on(
     store = MetadataStore(connection, template=head.header, clock=clock)
     tables = Tables(store)
     _take_disks_in(disks, tables.members.disks(), config, opened)
-    shipper = None
+    shipper = first = None
     if mode is not OpenMode.READ_ONLY:
         store.start(head)
-        shipper = _start_shipping(pool_dir, store, disks, metadata, events, clock)
+        first = _first_header(store.template, metadata, mode=mode)
+        shipper = _start_shipping(pool_dir, first, disks, metadata, events, clock)
     foundations = Foundations(
         pool_dir=pool_dir,
         database=metadata.database,
@@ -113,11 +115,11 @@ def open_on(
         shipper=shipper,
     )
     engine = Engine(foundations, load_properties(tables.members))
-    if shipper is None:
+    if shipper is None or first is None:
         store.stop("the pool is opened read-only")
         engine.read_only_reason = "the pool is opened read-only"
     else:
-        _take_epoch(engine, metadata, forced=mode is OpenMode.FORCE)
+        _take_epoch(engine, first)
         if not fill_reserve(pool_dir):
             events.record(EventSeverity.WARNING, "pool", "no room for the pool directory's reserve")
     return engine, sum(root.size_bytes for root in metadata.decision.chain)
@@ -145,21 +147,44 @@ def _take_disks_in(
             one.device.close()
 
 
+def _first_header(template: RootRecord, metadata: OpenedMetadata, *, mode: OpenMode) -> RootRecord:
+    """Return what the first root of this open says of itself (R7).
+
+    A forced open goes on with the members of J that hold everything, so many as
+    there are; that it was forced is remembered in the root (DESIGN 5).
+
+    Raises:
+        QuorumError: not even one member of J holds everything.
+    """
+    if mode is not OpenMode.FORCE:
+        return replace(template, epoch=metadata.next_epoch, forced=False)
+    holding = metadata.holding
+    if not holding:
+        raise QuorumError("no disk that carries the journals is there and whole")
+    enough = len(holding) > template.tolerance
+    return replace(
+        template,
+        epoch=metadata.next_epoch,
+        forced=True,
+        journal_set=template.journal_set if enough else holding,
+        tolerance=template.tolerance if enough else len(holding) - 1,
+    )
+
+
 def _start_shipping(
     pool_dir: Path,
-    store: MetadataStore,
+    header: RootRecord,
     disks: DiskSet,
     metadata: OpenedMetadata,
     events: EventLog,
     clock: Clock,
 ) -> JournalShipper:
-    header = store.template
     return JournalShipper(
         JournalReach(disks),
         tolerance=header.tolerance,
         journal_set=header.journal_set,
         acknowledged=header.generation,
-        behind=dict.fromkeys(metadata.lagging),
+        behind=dict.fromkeys(one for one in metadata.lagging if one in header.journal_set),
         on_event=partial(_note, disks, events),
         clock=clock,
         scratch=pool_dir,
@@ -174,11 +199,11 @@ def _note(disks: DiskSet, events: EventLog, severity: EventSeverity, text: str) 
     events.record(severity, "journals", text)
 
 
-def _take_epoch(engine: Engine, metadata: OpenedMetadata, *, forced: bool) -> None:
-    """Commit a root of the new epoch before any operation (R7)."""
+def _take_epoch(engine: Engine, first: RootRecord) -> None:
+    """Commit *first*, a root of the new epoch, before any operation (R7)."""
     store = engine.base.store
     with store.lock:
-        store.take_header(replace(store.template, epoch=metadata.next_epoch, forced=forced))
+        store.take_header(first)
         generation = store.open_generation
     try:
         engine.make_safe(generation, EPOCH_S_MAX)

@@ -76,7 +76,8 @@ def test_what_was_healed_narrower_survives_two_more_losses(tmp_path: Path) -> No
     with _written_pool(tmp_path, plan) as (pool, contents):
         _lose(pool, 0, 5)
         pool.find_disks(2)
-        wait_for("all is narrower", lambda: _has_healed_to(pool, "rs:2+2"), limit_s=HEAL_S)
+        with writing(contents):
+            wait_for("all is narrower", lambda: _has_healed_to(pool, "rs:2+2"), limit_s=HEAL_S)
         pool.unmount()
         _lose(pool, 1, 2)
 
@@ -127,9 +128,12 @@ def test_a_killed_rebuild_goes_on_after_the_next_mount(tmp_path: Path) -> None:
 def test_what_cannot_be_rebuilt_is_pending_with_its_reason(tmp_path: Path) -> None:
     plan = PoolPlan(narrow=Narrow.OFF, rebuild_delay_s=0.5)
     with _written_pool(tmp_path, plan) as (pool, contents):
-        _lose(pool, 4)
-        pool.find_disks(1)
-        wait_for("work is pending", lambda: pool.view().reconcile.pending_items > 0, limit_s=HEAL_S)
+        with writing(contents):
+            _lose(pool, 4)
+            pool.find_disks(1)
+            wait_for(
+                "work is pending", lambda: pool.view().reconcile.pending_items > 0, limit_s=HEAL_S
+            )
 
         pending = [one for one in pool.view().reconcile.items if one.state is WorkState.PENDING]
 
@@ -158,13 +162,14 @@ def test_a_new_disk_takes_what_was_pending(tmp_path: Path) -> None:
 
 def test_a_disk_marked_failed_is_rebuilt_at_once(tmp_path: Path) -> None:
     with _written_pool(tmp_path, PoolPlan(disk_count=7)) as (pool, contents):
-        pool.must("fail-disk", str(pool.pool_dir), "d3")
+        with writing(contents):
+            pool.must("fail-disk", str(pool.pool_dir), "d3")
+            wait_for(
+                "nothing is on the failed disk",
+                lambda: pool.view().disks[2].fragment_count == 0 and _is_whole(pool),
+                limit_s=HEAL_S,
+            )
 
-        wait_for(
-            "nothing is on the failed disk",
-            lambda: pool.view().disks[2].fragment_count == 0 and _is_whole(pool),
-            limit_s=HEAL_S,
-        )
-
+        pool.sync()
         _lose(pool, 2, 0, 6)  # d3 itself, and two more
         assert contents.differing() == []

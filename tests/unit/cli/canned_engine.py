@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dynamicfs_tui.cli.command import Session
-from dynamicfs_tui.cli.gateway import Access, ImportSurvey, MountOptions, NewDisk, SurveyedDisk
+from dynamicfs_tui.cli.gateway import Access, ImportSurvey, MountOptions, NewPool, SurveyedDisk
 from dynamicfs_tui.cli.main import main
 from engine.errors import EngineError, PoolBusyError
 from engine.status.control import PoolControl
@@ -56,6 +56,7 @@ class CannedEngine:
     busy_looks: int = 0
     """How often the pool is found being opened or closed by another process."""
     asked: list[str] = field(default_factory=list)
+    created: NewPool | None = None
 
     def _note(self, text: str) -> None:
         self.asked.append(text)
@@ -80,12 +81,11 @@ class CannedEngine:
         self._note(f"stop {pool_dir.name}")
         return f"{pool_dir.name} is closed" if self.owned else None
 
-    def create_pool(
-        self, pool_dir: Path, *, name: str, redundancy: str, disks: Sequence[NewDisk]
-    ) -> list[str]:
-        listed = ",".join(f"{disk.path.name}:{disk.tier}" for disk in disks)
-        self._note(f"create {pool_dir.name} {name} {redundancy} {listed}")
-        return [f"made {name}", "warning: two disks are on one device"]
+    def create_pool(self, pool_dir: Path, pool: NewPool) -> list[str]:
+        listed = ",".join(f"{disk.path.name}:{disk.tier}" for disk in pool.disks)
+        self._note(f"create {pool_dir.name} {pool.name} {pool.redundancy} {listed}")
+        self.created = pool
+        return [f"made {pool.name}", "warning: two disks are on one device"]
 
     def survey_import(self, disks: Sequence[Path]) -> ImportSurvey:
         self._note("survey")

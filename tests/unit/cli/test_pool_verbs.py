@@ -33,6 +33,15 @@ def test_a_pool_without_a_name_is_called_like_its_directory(
     assert engine.asked == ["create films films rs:4+2 "]
 
 
+def test_init_passes_narrowing_and_the_rebuild_delay_on(
+    engine: CannedEngine, tmp_path: Path
+) -> None:
+    run_command(engine, "init", tmp_path / "new", "--narrow", "auto", "--rebuild-delay", "30")
+
+    assert engine.created is not None
+    assert (engine.created.narrow, engine.created.rebuild_delay_s) == ("auto", 30.0)
+
+
 def test_an_import_without_a_terminal_needs_to_be_told_yes(
     engine: CannedEngine, tmp_path: Path
 ) -> None:
