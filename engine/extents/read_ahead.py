@@ -10,6 +10,10 @@ from engine.units import MIB
 _READS_BEFORE_AHEAD: Final = 2
 """One continued read may be chance; two are a sequence."""
 
+_DISORDER_BYTES_MAX: Final = 4 * MIB
+"""How far from its place a read of an established sequence may come: the few
+1 MiB requests that the kernel has under way at once."""
+
 _WINDOW_BYTES_MIN: Final = 4 * MIB
 
 
@@ -41,12 +45,13 @@ class SequenceDetector:
         each advice up to READ_AHEAD_BYTES_MAX; no byte is advised twice within
         a sequence, and new advice waits until half the window was consumed.
         """
-        follows = self._next >= 0 and 0 <= offset - self._next <= SEQUENCE_GAP_BYTES_MAX
+        follows = self._follows(offset)
         end = offset + length
-        self._next = end
         if not follows:
+            self._next = end
             self._reset()
             return (0, 0)
+        end = self._next = max(end, self._next)
         self._continued += 1
         if self._continued < _READS_BEFORE_AHEAD:
             return (0, 0)
@@ -60,3 +65,15 @@ class SequenceDetector:
         if self._ahead_end == start:
             return (0, 0)
         return (start, self._ahead_end - start)
+
+    def _follows(self, offset: int) -> bool:
+        """Whether a read at *offset* belongs to the sequence.
+
+        An established one may come a little out of order: the kernel sends its
+        own read-ahead beside what it waits for.
+        """
+        if self._next < 0:
+            return False
+        if self._continued >= _READS_BEFORE_AHEAD:
+            return abs(offset - self._next) <= _DISORDER_BYTES_MAX
+        return 0 <= offset - self._next <= SEQUENCE_GAP_BYTES_MAX
