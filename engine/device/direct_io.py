@@ -6,13 +6,13 @@ multiples of the device's block; ``BLOCK_BYTES`` is enough for all we serve.
 
 from __future__ import annotations
 
-import mmap
 import os
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from engine.addresses import address_of
+from engine.device.anonymous import map_memory
 from engine.device.protocol import Buffer
 from engine.device.read_buffers import SHARED_BUFFERS
 from engine.limits import BLOCK_BYTES, PAGE_BYTES
@@ -35,7 +35,7 @@ class _Scratch(threading.local):
     """One aligned buffer for each thread; anonymous maps begin on a page."""
 
     def __init__(self) -> None:
-        self.view = memoryview(mmap.mmap(-1, SCRATCH_BYTES))
+        self.view = memoryview(map_memory(SCRATCH_BYTES))
 
 
 _SCRATCH: Final = _Scratch()

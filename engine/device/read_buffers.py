@@ -13,6 +13,7 @@ import threading
 import weakref
 from typing import Final
 
+from engine.device.anonymous import map_memory
 from engine.units import KIB, MIB, align_up
 
 _CLASS_BYTES: Final = 256 * KIB
@@ -40,7 +41,7 @@ class ReadBuffers:
             if pages is not None:
                 self.idle_bytes -= size
         if pages is None:
-            pages = mmap.mmap(-1, size)
+            pages = map_memory(size)
         # The array stands between the views and the pages: it dies with the
         # last view, and can say so, which a view of a map cannot.
         array = (ctypes.c_char * size).from_buffer(pages)

@@ -7,6 +7,7 @@ import threading
 from typing import Final
 
 from engine.clock import Clock
+from engine.device.anonymous import map_memory
 from engine.errors import RetryableError
 from engine.limits import (
     BLOCK_BYTES,
@@ -51,7 +52,7 @@ class ExtentBuffer:
     __slots__ = ("_memory", "abandoned", "view")
 
     def __init__(self, room_bytes: int) -> None:
-        self._memory = mmap.mmap(-1, room_bytes)
+        self._memory = map_memory(room_bytes)
         self.view = memoryview(self._memory)
         self.abandoned = False
         """A device call was given up and may still read this memory: the pool

@@ -96,7 +96,9 @@ class ExtentReader:
             DamagedPageError: what was reconstructed is not what was written.
         """
         ranges = slice_ranges(record, offset, length)
-        return _cut(ranges, self._pages(record, ranges, lane))
+        pages = self._pages(record, ranges, lane)
+        self._served(record, ranges)
+        return _cut(ranges, pages)
 
     def try_read(self, record: ExtentRecord, offset: int, length: int) -> bytes | memoryview | None:
         """Return the range if all its pages are in memory, else None. Quick."""
@@ -114,7 +116,12 @@ class ExtentReader:
                 return None
             found.append(pages)
         self.cache.count(hits=sum(map(len, found)), misses=0)
+        self._served(record, ranges)
         return _cut(ranges, found)
+
+    def _served(self, record: ExtentRecord, ranges: Sequence[SliceRange]) -> None:
+        for part in ranges:
+            self.cache.served(_slice_key(record, part.index), part.stop)
 
     def prefetch(self, record: ExtentRecord, offset: int, length: int, *, lane: Lane) -> None:
         """Bring the pages of the range into memory. Raises as ``read`` does.
