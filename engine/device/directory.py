@@ -22,7 +22,7 @@ from engine.device.direct_io import DIRECT_READ_BYTES_MIN, read_direct
 from engine.device.directory_journal import DirectoryJournal
 from engine.device.directory_setup import LabelCheck, open_disk, read_label
 from engine.device.directory_write import FileWriter, takes_direct_io
-from engine.device.disk_handle import DiskHandle, Use, open_folder
+from engine.device.disk_handle import FILE_FLAGS, DiskHandle, Use, open_folder
 from engine.device.names import (
     JOURNAL_FOLDER,
     LABEL_NAME,
@@ -167,9 +167,9 @@ class DirectoryDevice:
                 return memoryview(os.pread(descriptor, length, offset))
 
     def _open_file(self, name: str, flags: int) -> int:
-        check_name(name)
+        self.stat(name)  # A FIFO or a directory of this name is no file: absent.
         with Use(self._handle, name) as root:
-            return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | flags, dir_fd=root)
+            return os.open(name, FILE_FLAGS | flags, dir_fd=root)
 
     def stat(self, name: str) -> StoredName:
         check_name(name)

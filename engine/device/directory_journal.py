@@ -18,9 +18,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
+from engine.device.abandonment import refuse_if_abandoned
 from engine.device.calls import FileSystemCalls
 from engine.device.direct_io import forget_pages
-from engine.device.disk_handle import DiskHandle, Use, open_folder
+from engine.device.disk_handle import FILE_FLAGS, DiskHandle, Use, open_folder
 from engine.device.journal_files import (
     Event,
     JournalFile,
@@ -54,8 +55,9 @@ class DirectoryJournal:
     """Appends, lists, trims and sets aside root records. Thread-safe.
 
     One lock orders all changes; listing holds it only to see which files there
-    are. Memory is a few hundred bytes for each file, and one file's content
-    while it is read.
+    are. A call that was given up while it waited for the lock changes nothing:
+    those behind it may have begun anew what it was to do. Memory is a few
+    hundred bytes for each file, and one file's content while it is read.
     """
 
     def __init__(self, handle: DiskHandle, calls: FileSystemCalls) -> None:
@@ -71,6 +73,7 @@ class DirectoryJournal:
     def put(self, generation: Generation, epoch: Epoch, payload: bytes) -> None:
         """Append one record; see ``Device.journal_put``."""
         with self._lock, Use(self._handle, f"journal {generation}") as root:
+            refuse_if_abandoned(f"journal {generation}")
             folder = open_folder(root, JOURNAL_FOLDER)
             try:
                 files = self._surveyed(folder)
@@ -126,6 +129,7 @@ class DirectoryJournal:
     def trim(self, below: Generation) -> None:
         """Drop files wholly under *below*; see ``Device.journal_trim``."""
         with self._lock, Use(self._handle, "trim the journal") as root:
+            refuse_if_abandoned("trim the journal")
             folder = open_folder(root, JOURNAL_FOLDER)
             try:
                 files = self._surveyed(folder)
@@ -144,6 +148,8 @@ class DirectoryJournal:
         between leaves both, and setting aside again is harmless.
         """
         with self._lock, Use(self._handle, "set the journal aside") as root:
+            # Late, it would take away roots that were sent again and count by now.
+            refuse_if_abandoned("set the journal aside")
             folder = open_folder(root, JOURNAL_FOLDER)
             try:
                 files = self._surveyed(folder)
@@ -176,7 +182,7 @@ class DirectoryJournal:
         if self._files is None:
             files = []
             for name in _journal_names(folder):
-                descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
+                descriptor = os.open(name, FILE_FLAGS, dir_fd=folder)
                 try:
                     self._calls.fdatasync(descriptor)
                     forget_pages(descriptor)
@@ -359,5 +365,14 @@ class DirectoryJournal:
 
 
 def _journal_names(folder: int) -> list[str]:
-    """Return the journal files in their order, without what was set aside."""
-    return sorted(name for name in os.listdir(folder) if named_generation(name) is not None)
+    """Return the journal files in their order, without what was set aside.
+
+    What has such a name and is no file holds no record: the others go on, and
+    new files take other names.
+    """
+    with os.scandir(folder) as entries:
+        return sorted(
+            entry.name
+            for entry in entries
+            if named_generation(entry.name) is not None and entry.is_file(follow_symlinks=False)
+        )

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from engine.device.disk_handle import DiskHandle, lock_disk, open_folder
+from engine.device.disk_handle import FILE_FLAGS, DiskHandle, lock_disk, open_folder
 from engine.device.errors_map import device_error
 from engine.device.names import FOLDERS, LABEL_NAME, TMP_FOLDER
 from engine.errors import DeviceGoneError, NameTakenError
@@ -74,8 +74,7 @@ def open_disk(path: str, expect_label: LabelCheck | None) -> DiskHandle:
 
 def read_label(root: int) -> bytes:
     """Return the label's bytes; one longer than any label is cut behind the bound."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(LABEL_NAME, flags, dir_fd=root)
+    descriptor = os.open(LABEL_NAME, FILE_FLAGS, dir_fd=root)
     try:
         return os.pread(descriptor, LABEL_BYTES_MAX + 1, 0)
     finally:

@@ -13,6 +13,9 @@ from engine.device.names import LOCK_NAME
 from engine.errors import DeviceDeniedError, DeviceError, DeviceGoneError, NameAbsentError
 
 FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+"""For reading a file of the disk. Files ignore O_NONBLOCK; a FIFO that has the
+name of one would hold up the open for ever without it (P8)."""
 
 
 def open_folder(parent: int, folder: str) -> int:

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from engine.device.disk_handle import FILE_FLAGS
 from engine.device.protocol import JournalEntry, JournalGap
 from engine.format.journal import FrameGap, frame_bytes, iter_frames
 from engine.ids import Generation
 
 _NAME: Final = re.compile(r"([0-9a-f]{16})(?:-[0-9a-f]{2})?\.log")
-_READ_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Event: TypeAlias = JournalEntry | JournalGap
 
@@ -60,7 +60,7 @@ def named_generation(name: str) -> Generation | None:
 
 def read_file(folder: int, name: str, *, end: int | None = None) -> bytes:
     """Return the file *name* below the descriptor *folder*, up to *end* (bytes)."""
-    descriptor = os.open(name, _READ_FLAGS, dir_fd=folder)
+    descriptor = os.open(name, FILE_FLAGS, dir_fd=folder)
     try:
         length = os.fstat(descriptor).st_size if end is None else end
         pieces: list[bytes] = []
@@ -86,7 +86,8 @@ def survey(name: str, data: bytes) -> JournalFile | None:
         end = offset + frame_bytes(len(frame.payload))
     if first is None or last is None:
         return None
-    rotten = data[end:] != bytes(len(data) - end)
+    tail = data[end:]  # Empty, too, where the file was cut in the last frame's padding.
+    rotten = tail != bytes(len(tail))
     return JournalFile(name=name, first=first, last=last, end=end, rotten_tail=rotten)
 
 

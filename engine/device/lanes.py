@@ -18,7 +18,7 @@ from typing import Final, Generic, TypeVar
 
 from engine.device.abandonment import set_current_call
 from engine.device.protocol import Device
-from engine.errors import DeviceGoneError, DeviceSlowError
+from engine.errors import DeviceError, DeviceGoneError, DeviceSlowError
 from engine.limits import DEVICE_CALL_S_MAX, LANE_QUEUE_MAX, LANES_ABANDONED_MAX
 
 T = TypeVar("T")
@@ -145,6 +145,23 @@ class DiskLanes:
         deadline = time.monotonic() + timeout_s
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+
+    def close_device(self, timeout_s: float = 2.0) -> None:
+        """End the threads and close the device, waiting at most *timeout_s* for each.
+
+        Closing a file of a file system that hangs can hang as well, so it is
+        left to a thread that may stay behind.
+        """
+        self.close(timeout_s)
+        closer = threading.Thread(target=self._close_device, name="disk-close", daemon=True)
+        closer.start()
+        closer.join(timeout_s)
+
+    def _close_device(self) -> None:
+        # The descriptors are gone whatever their last answer was, and what
+        # counts was flushed before.
+        with suppress(OSError, DeviceError):
+            self.device.close()
 
     def _check_usable(self) -> None:
         if self._closed:

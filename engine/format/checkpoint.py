@@ -189,6 +189,18 @@ def read_checkpoint(source: BinaryIO, target_path: Path) -> tuple[RootRecord, by
     return opening.head, opening.head_hash
 
 
+def check_checkpoint(source: BinaryIO) -> None:
+    """Read *source* to its end and keep nothing.
+
+    Raises:
+        DamagedRecordError: any bit is wrong, or the version is not known.
+    """
+    reader = _CheckedReader(source)
+    opening = _read_opening(reader)
+    with open(os.devnull, "wb") as nowhere:
+        _read_database(reader, opening.database_bytes, nowhere)
+
+
 def _read_opening(reader: _CheckedReader) -> _Opening:
     raw = reader.read(_FIELDS.size)
     (magic, version, compression, head_bytes, database_bytes, reserved, head_hash) = _FIELDS.unpack(

@@ -77,7 +77,7 @@ class Inspector:
                 return []
             known = {
                 row[0]
-                for row in store.connection.execute(
+                for row in store.rows.read(
                     "SELECT position FROM damage WHERE extent = ?", (record.extent_id,)
                 )
             }

@@ -39,7 +39,8 @@ class ScrubState:
 def load_state(path: Path) -> ScrubState:
     """Return the state in *path*, an empty one when there is none to trust."""
     try:
-        values = json.loads(path.read_text("utf-8"))
+        with open(path, encoding="utf-8", opener=_open_at_once) as file:
+            values = json.loads(file.read())
     except (OSError, ValueError):
         return ScrubState()
     if not isinstance(values, dict):
@@ -53,9 +54,15 @@ def load_state(path: Path) -> ScrubState:
     return state
 
 
+def _open_at_once(path: str, flags: int) -> int:
+    """Open without waiting: a FIFO in the place of the file must not hold up a pool."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
 def save_state(path: Path, state: ScrubState) -> None:
     """Write *state* to *path*: old or new after a crash. A full disk is no error."""
     temporary = path.with_suffix(".tmp")
     with suppress(OSError):
+        temporary.unlink(missing_ok=True)  # Whatever it is; opening a FIFO would wait.
         temporary.write_text(json.dumps(asdict(state)), "utf-8")
         os.replace(temporary, path)

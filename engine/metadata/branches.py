@@ -31,15 +31,21 @@ def refuse_second_history(
     for _, roots in places:
         for root in roots:
             # What is older than the known chain was followed by two proved
-            # checkpoints; nothing there can be compared any more.
-            if root.root_hash not in on_chain and root.generation >= oldest:
+            # checkpoints; nothing there can be compared any more, unless its
+            # epoch says that no ancestor of the chain can be of it.
+            if root.root_hash not in on_chain and (
+                root.generation >= oldest or root.epoch > chain[0].epoch
+            ):
                 branch[root.root_hash] = root
+    others: list[list[RootSummary]] = []
     while branch:
         tail = _take_tail(branch)
         if tail[-1].epoch > chain[-1].epoch:
             continue  # Newer, but unconnected: unreadable, which ``history`` tells.
         if _is_second_history(chain, tail):
-            raise SplitHistoryError(_sentence(chain[-1], tail[-1], places))
+            others.append(tail)
+    if others:
+        raise SplitHistoryError(_sentence(chain, others, places))
 
 
 def _take_tail(branch: dict[bytes, RootSummary]) -> list[RootSummary]:
@@ -95,19 +101,20 @@ def _has_forced_start(roots: Sequence[RootSummary], previous_epoch: int | None) 
 
 
 def _sentence(
-    head: RootSummary,
-    other: RootSummary,
+    chain: Sequence[RootSummary],
+    others: Sequence[Sequence[RootSummary]],
     places: Sequence[tuple[str, Sequence[RootSummary]]],
 ) -> str:
-    def names(wanted: RootSummary) -> str:
-        found = [
-            name
-            for name, roots in places
-            if any(root.root_hash == wanted.root_hash for root in roots)
-        ]
-        return ", ".join(found)
-
+    """Name every history: its last change, and each place that has a part of it."""
+    fork = min(tail[0].generation for tail in others)
+    histories = [[root for root in chain if root.generation >= fork] or [chain[-1]], *others]
+    parts: list[str] = []
+    for roots in histories:
+        hashes = {root.root_hash for root in roots}
+        found = [name for name, held in places if any(one.root_hash in hashes for one in held)]
+        parts.append(f"{roots[-1]} on {', '.join(sorted(found))}")
+    count = "two" if len(parts) == 2 else str(len(parts))
     return (
-        f"two histories of one pool: {head} on {names(head)}, and {other} on {names(other)}; "
-        "detach the disks of the one to give up"
+        f"{count} histories of one pool: {'; and '.join(parts)}; "
+        "detach the disks of all but the one to keep"
     )

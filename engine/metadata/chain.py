@@ -12,6 +12,7 @@ from engine.device.protocol import Device, JournalEntry
 from engine.errors import DamagedRecordError, DeviceError, QuorumError
 from engine.format.root import decode_root, root_hash
 from engine.ids import Generation
+from engine.metadata.rows import DamageNote, Rows
 from engine.model.root import RootRecord
 
 RecordSource: TypeAlias = Callable[[Generation], Iterator[tuple[Generation, bytes]]]
@@ -42,7 +43,7 @@ def outbox_source(connection: apsw.Connection) -> RecordSource:
     """Read from the outbox of a database."""
 
     def read(start: Generation) -> Iterator[tuple[Generation, bytes]]:
-        yield from connection.execute(
+        yield from Rows(connection, DamageNote()).read(
             "SELECT generation, record FROM outbox WHERE generation >= ? ORDER BY generation",
             (start,),
         )

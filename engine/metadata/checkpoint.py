@@ -24,7 +24,9 @@ from engine.errors import (
     DamagedRecordError,
     DeviceError,
     QuorumError,
+    RetryableError,
 )
+from engine.format.checkpoint import check_checkpoint
 from engine.ids import DiskUuid, Epoch, Generation
 from engine.limits import CHECKPOINT_JOURNAL_BYTES
 from engine.metadata.chain import RecordSource
@@ -35,7 +37,7 @@ from engine.metadata.files import remove_database
 from engine.metadata.quorum import JournalSet
 from engine.metadata.rebuild import Base, open_base, open_empty, replay
 from engine.metadata.replay import Head, differences
-from engine.metadata.scan import scan_checkpoints
+from engine.metadata.scan import open_stored, scan_checkpoints
 from engine.metadata.summaries import (
     CHECKPOINT_FOLDER,
     CheckpointSummary,
@@ -58,6 +60,12 @@ class CheckpointMade:
     disks: tuple[DiskUuid, ...]
     length_bytes: int
     replayed: int
+    damage: tuple[str, ...]
+    """Older checkpoints that were found damaged and set aside, for people."""
+
+
+class ScratchError(RetryableError):
+    """The pool directory did not take what a checkpoint needs for a while."""
 
 
 def due(*, journal_bytes: int, database_bytes: int) -> bool:
@@ -83,7 +91,7 @@ def make_checkpoint(
 
     *scratch* is a folder for files as large as the database. Runs beside
     commits; one caller at a time. Older checkpoints and journals go from the
-    members that took it.
+    members that took it, where the checkpoint before it is whole.
 
     Raises:
         DamagedDatabaseError: the proof found a difference, named in the
@@ -91,6 +99,7 @@ def make_checkpoint(
         DamagedRecordError: the journals do not lead to it; likewise.
         QuorumError: too few members took it, or its generation is not
             acknowledged; every journal stays.
+        ScratchError: *scratch* refused, for want of room say; likewise.
     """
     copy, proof, container = (scratch / f"checkpoint.{part}" for part in ("copy", "proof", "put"))
     try:
@@ -98,6 +107,8 @@ def make_checkpoint(
         wait_acknowledged(head.generation)
         replayed = _prove(disks, copy, proof, head, quorum)
         content = pack_database(copy, head, container)
+    except (apsw.Error, OSError) as error:
+        raise ScratchError(f"no room to prove a checkpoint in {scratch}: {error}") from error
     finally:
         remove_database(copy)
         remove_database(proof)
@@ -109,14 +120,14 @@ def make_checkpoint(
             f"{quorum.count(took)} journal disks took the checkpoint, "
             f"{quorum.acknowledging_count} needed"
         )
-    for disk in took:
-        _let_go(disks, disk)
+    damage = [text for disk in took for text in _let_go(disks, disk)]
     return CheckpointMade(
         generation=head.generation,
         epoch=head.epoch,
         disks=took,
         length_bytes=len(content),
         replayed=replayed,
+        damage=tuple(damage),
     )
 
 
@@ -212,24 +223,40 @@ def _store_everywhere(
     return tuple(took)
 
 
-def _let_go(disks: JournalDisks, disk: DiskUuid) -> None:
+def _let_go(disks: JournalDisks, disk: DiskUuid) -> list[str]:
     """Keep two checkpoints on *disk*, and journals from the older one on.
 
-    A disk that refuses keeps more than it has to, until the next checkpoint.
+    Return what to tell of damage. A disk that refuses keeps more than it has
+    to, until the next checkpoint.
     """
     try:
-        run_on(disks, disk, _trim)
+        return [f"disk {disk}: {text}" for text in run_on(disks, disk, _trim)]
     except DeviceError:
-        return
+        return []
 
 
-def _trim(device: Device) -> None:
+def _trim(device: Device) -> list[str]:
+    """Trim to the older of the two newest checkpoints that are whole.
+
+    The newest was just stored. One before it that rotted is of no use to begin
+    with: it goes aside, and what is older stays.
+    """
     points = sorted(scan_checkpoints(device), key=lambda point: point.name)
-    if len(points) < CHECKPOINTS_KEPT:
-        return
-    kept = points[-CHECKPOINTS_KEPT:]
-    gone = [stored.name for stored in device.list(CHECKPOINT_FOLDER) if stored.name < kept[0].name]
-    for name in gone:
-        device.delete(name)
-    device.sync(gone)
-    device.journal_trim(kept[0].root.generation)
+    damage: list[str] = []
+    while len(points) >= CHECKPOINTS_KEPT:
+        older = points[-CHECKPOINTS_KEPT]
+        try:
+            check_checkpoint(open_stored(device, older.name))
+        except DamagedRecordError as error:
+            device.set_aside(older.name)
+            damage.append(f"the checkpoint at {older.root} was set aside: {error}")
+            points.remove(older)
+            continue
+        stored = [one.name for one in device.list(CHECKPOINT_FOLDER)]
+        gone = [name for name in stored if name < older.name]
+        for name in gone:
+            device.delete(name)
+        device.sync(gone)
+        device.journal_trim(older.root.generation)
+        break
+    return damage

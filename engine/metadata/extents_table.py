@@ -13,6 +13,7 @@ from blake3 import blake3
 
 from engine.errors import DamagedDatabaseError
 from engine.ids import DiskId, Epoch, ExtentId, Generation, LayoutId
+from engine.metadata.rows import reported
 from engine.metadata.store import MetadataStore
 from engine.model.disk import Tier
 from engine.model.extent import ExtentRecord, FragmentRef
@@ -59,6 +60,7 @@ class ExtentTable:
     def __init__(self, store: MetadataStore) -> None:
         self._connection = store.connection
         self._execute = store.connection.execute
+        self._rows = store.rows
         self._executemany = store.connection.executemany
         self._cache: dict[ExtentId, ExtentRecord] = {}
         store.on_rollback.append(self._cache.clear)
@@ -67,7 +69,8 @@ class ExtentTable:
         """Return the record, None when there is none."""
         record = self._cache.get(extent_id)
         if record is None:
-            record = load_extent(self._connection, extent_id)
+            with reported(self._rows.note):
+                record = load_extent(self._connection, extent_id)
             if record is not None:
                 self._remember(record)
         return record
@@ -127,7 +130,7 @@ class ExtentTable:
     def is_named(self, extent_id: ExtentId) -> bool:
         """Whether any segment names the extent."""
         query = "SELECT 1 FROM segment WHERE extent = ? LIMIT 1"
-        return self._execute(query, (extent_id,)).fetchone() is not None
+        return self._rows.read(query, (extent_id,)).fetchone() is not None
 
     def _delete_rows(self, extent_id: ExtentId) -> None:
         self._execute("DELETE FROM extent WHERE id = ?", (extent_id,))
@@ -171,7 +174,7 @@ class ExtentTable:
 
     def damages(self, limit: int) -> list[Damage]:
         """Return known bad fragments."""
-        rows = self._execute(
+        rows = self._rows.read(
             "SELECT extent, position, kind, found_ns FROM damage ORDER BY extent, position LIMIT ?",
             (limit,),
         )
@@ -181,7 +184,7 @@ class ExtentTable:
 
     def dropped(self, disk_id: DiskId, limit: int) -> list[DroppedFragment]:
         """Return fragment files on a disk that no row names any more."""
-        rows = self._execute(
+        rows = self._rows.read(
             "SELECT extent, position, layout FROM dropped WHERE disk = ?"
             " ORDER BY extent, position, layout LIMIT ?",
             (disk_id, limit),

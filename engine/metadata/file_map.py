@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from engine.errors import DamagedDatabaseError
 from engine.format.staged import StagedDelete, StagedPut
 from engine.ids import ExtentId, MapId
-from engine.limits import EXTENT_BYTES_MAX, STAGED_ROW_BYTES_MAX
+from engine.limits import EXTENT_BYTES_MAX, STAGED_BYTES_MAX, STAGED_ROW_BYTES_MAX
 from engine.metadata.store import MetadataStore
 from engine.model.inode import Segment, StagedRow
 
@@ -35,22 +36,32 @@ class FileMap:
     def __init__(self, store: MetadataStore) -> None:
         self._store = store
         self._execute = store.connection.execute
+        self._read = store.rows.read
         self._stored: dict[MapId, int] = {}
         self._last: dict[MapId, Segment] = {}
         self._tails: set[MapId] = set()
+        self._tails_known = True
         self.staged_bytes = 0
-        """Bytes in all staged rows."""
+        """Bytes in all staged rows; as if full when they cannot be counted."""
         self._recount()
         store.on_rollback.append(self._recount)
 
     def _recount(self) -> None:
         self._stored.clear()
         self._last.clear()
-        self.staged_bytes = int(
-            self._execute("SELECT coalesce(sum(length(data)), 0) FROM staged").get
-        )
-        rows = self._execute("SELECT map FROM reap WHERE from_offset > 0")
-        self._tails = {MapId(row[0]) for row in rows}
+        # Damage here is not everybody's: each file looks for itself, and hears of
+        # its own rows only.
+        try:
+            query = "SELECT coalesce(sum(length(data)), 0) FROM staged"
+            self.staged_bytes = int(self._read(query).get)
+        except DamagedDatabaseError:
+            self.staged_bytes = STAGED_BYTES_MAX
+        try:
+            rows = self._read("SELECT map FROM reap WHERE from_offset > 0")
+            self._tails = {MapId(row[0]) for row in rows}
+            self._tails_known = True
+        except DamagedDatabaseError:
+            self._tails_known = False
 
     # Look
 
@@ -61,7 +72,7 @@ class FileMap:
         last = self._last.get(map_id)
         if last is not None and last.offset <= start and end <= last.offset + last.length:
             return [last]
-        rows = self._execute(
+        rows = self._read(
             "SELECT offset, length, extent, extent_offset FROM segment"
             " WHERE map = ? AND offset > ? AND offset < ? ORDER BY offset",
             (map_id, start - EXTENT_BYTES_MAX, end),
@@ -79,7 +90,7 @@ class FileMap:
 
     def staged(self, map_id: MapId, start: int, end: int) -> list[StagedRow]:
         """Return the staged rows that overlap [start, end), in order."""
-        rows = self._execute(
+        rows = self._read(
             "SELECT offset, data FROM staged WHERE map = ? AND offset > ? AND offset < ?"
             " ORDER BY offset",
             (map_id, start - STAGED_ROW_BYTES_MAX, end),
@@ -102,7 +113,7 @@ class FileMap:
                 "SELECT (SELECT coalesce(sum(length), 0) FROM segment WHERE map = ?1)"
                 " + (SELECT coalesce(sum(length(data)), 0) FROM staged WHERE map = ?1)"
             )
-            stored = int(self._execute(query, (map_id,)).get)
+            stored = int(self._read(query, (map_id,)).get)
             if len(self._stored) >= MAPS_COUNTED_MAX:
                 self._stored.clear()
             self._stored[map_id] = stored
@@ -147,7 +158,7 @@ class FileMap:
         return Cleared(frozenset(extents), complete=count < row_limit)
 
     def _overlapping(self, map_id: MapId, start: int, end: int, limit: int) -> list[Segment]:
-        rows = self._execute(
+        rows = self._read(
             "SELECT offset, length, extent, extent_offset FROM segment"
             " WHERE map = ? AND offset > ? AND offset < ? AND offset + length > ?"
             " ORDER BY offset LIMIT ?",
@@ -209,16 +220,16 @@ class FileMap:
 
     def has_tail(self, map_id: MapId) -> bool:
         """Whether a cut of a live file left rows behind its end."""
-        return map_id in self._tails
+        return map_id in self._tails or not self._tails_known
 
     def reap_offset(self, map_id: MapId) -> int | None:
         """Return from where on the map is still to be emptied, None if nowhere."""
-        row = self._execute("SELECT from_offset FROM reap WHERE map = ?", (map_id,)).fetchone()
+        row = self._read("SELECT from_offset FROM reap WHERE map = ?", (map_id,)).fetchone()
         return None if row is None else int(row[0])
 
     def next_to_reap(self) -> tuple[MapId, int] | None:
         """Return a map that waits to be emptied, and from where on."""
-        row = self._execute("SELECT map, from_offset FROM reap ORDER BY map LIMIT 1").fetchone()
+        row = self._read("SELECT map, from_offset FROM reap ORDER BY map LIMIT 1").fetchone()
         return None if row is None else (MapId(row[0]), int(row[1]))
 
     def reaped(self, map_id: MapId) -> None:
@@ -228,4 +239,4 @@ class FileMap:
 
     def staged_maps(self) -> list[MapId]:
         """Return the maps that have staged rows."""
-        return [MapId(row[0]) for row in self._execute("SELECT DISTINCT map FROM staged")]
+        return [MapId(row[0]) for row in self._read("SELECT DISTINCT map FROM staged")]

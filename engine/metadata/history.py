@@ -7,11 +7,12 @@ they are stale tails or a second history.
 
 Read-write is allowed iff ``opening_count`` members of the head's J (see
 ``quorum``) are reachable with readable journals: every acknowledged root is on
-m+1 of J, hence on one of any |J|-m, hence in the chain chosen here. Three
+m+1 of J, hence on one of any |J|-m, hence in the chain chosen here. Four
 things can still be unknown, and each forbids read-write on its own: a change of
 J that may not be acknowledged (then the J before it must be met as well), a
 root that is newer than the head but hangs in the air because a record before it
-is unreadable, and no journal at all behind an old checkpoint.
+is unreadable, no journal at all behind an old checkpoint, and a database that
+is ahead of every disk.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from engine.metadata.branches import refuse_second_history
 from engine.metadata.decision import Decision, LocalVerdict, MemberPosition, StaleTail
 from engine.metadata.quorum import JournalSet
 from engine.metadata.summaries import FIRST_HASH, DiskScan, LocalState, RootSummary
+from engine.model.label import DiskLabel
 
 
 @dataclass(slots=True)
@@ -96,13 +98,10 @@ def choose_head(scans: Sequence[DiskScan], local: LocalState) -> Decision:
         places.append(("the pool directory", (*local.roots, local.head)))
     refuse_second_history(chain, places)
     quorums = _quorums_to_meet(roots, chain, readable)
-    # A disk that lost all it had says nothing, unless there was nothing to lose yet.
-    members = {
-        scan.disk
-        for scan in readable
-        if scan.roots or scan.checkpoints or anchored[head.root_hash] == 0
-    }
-    why_not = _why_not(head, roots, quorums, members)
+    members = _speaking_members(readable, head, anchor=anchored[head.root_hash])
+    why_not = _why_not(head, roots, quorums, members) or _why_disks_are_older(
+        head, readable, on_chain
+    )
     return Decision(
         head=head,
         chain=chain,
@@ -178,18 +177,20 @@ def _quorums_to_meet(
 ) -> tuple[JournalSet, ...]:
     """Return the head's J, and each earlier one until a change is surely acknowledged.
 
-    A change is when a label names its J (written after the acknowledgement), a
-    checkpoint is at or behind it, or an unforced epoch began behind it, whose
-    opener met these very quorums.
+    A change is when a label names its J (see ``_is_told``), a checkpoint is at or
+    behind it, or an unforced epoch began behind it, whose opener met these very
+    quorums.
     """
-    told = {frozenset(scan.label.journal_set) for scan in scans if scan.label is not None}
+    labels = [scan.label for scan in scans if scan.label is not None]
     settled = {point.root.root_hash for scan in scans for point in scan.checkpoints}
     quorums: list[JournalSet] = []
     for root in reversed(chain):
         quorum = JournalSet.of(root.header)
+        is_told = False
         if quorum not in quorums:
             quorums.append(quorum)
-        if root.root_hash in settled or frozenset(quorum.disks) in told:
+            is_told = _is_told(quorum, chain, labels)
+        if root.root_hash in settled or is_told:
             break
         parent = roots.parent(root)
         if parent is not None and parent.epoch != root.epoch and not root.header.forced:
@@ -198,6 +199,45 @@ def _quorums_to_meet(
                 quorums.append(before)
             break
     return tuple(quorums)
+
+
+def _is_told(quorum: JournalSet, chain: Sequence[RootSummary], labels: Sequence[DiskLabel]) -> bool:
+    """Whether a label proves that the change to *quorum* was acknowledged.
+
+    Labels name a J after its acknowledgement, under its epoch or a later one.
+    When the pool returned to a J it had before, one label may be left from the
+    first time: then all since must agree, for a disk that joins is told the J
+    before it first.
+    """
+    starts: list[RootSummary] = []
+    disks_before: tuple[DiskUuid, ...] = ()
+    for root in chain:
+        if root.header.journal_set != disks_before:
+            disks_before = root.header.journal_set
+            if disks_before == quorum.disks:
+                starts.append(root)
+    since = [frozenset(label.journal_set) for label in labels if label.epoch >= starts[-1].epoch]
+    wanted = frozenset(quorum.disks)
+    if len(starts) > 1:
+        return bool(since) and all(one == wanted for one in since)
+    return wanted in since
+
+
+def _speaking_members(
+    scans: Sequence[DiskScan], head: RootSummary, *, anchor: Generation
+) -> set[DiskUuid]:
+    """Return the disks that show every root they were ever sent, up to the head.
+
+    A disk that lost all it had says nothing, unless there was nothing to lose
+    yet. Nor does one with damage at or behind the head: what is hidden there may
+    have been acknowledged.
+    """
+    return {
+        scan.disk
+        for scan in scans
+        if (scan.roots or scan.checkpoints or anchor == 0)
+        and all(gap < head.generation for gap in scan.gaps)
+    }
 
 
 def _why_not(
@@ -218,6 +258,20 @@ def _why_not(
                 f"{quorum.opening_count} needed"
             )
     return ""
+
+
+def _why_disks_are_older(head: RootSummary, scans: Sequence[DiskScan], on_chain: set[bytes]) -> str:
+    """Return why a database that no disk knows is not gone on with, else nothing.
+
+    The outbox reaches back to what was acknowledged, so disks that never lost
+    anything know the chain. These were set back, and what was written to them
+    since cannot be told from what the database has.
+    """
+    held = [root for scan in scans for root in _all_roots(scan)]
+    if not held or any(root.root_hash in on_chain for root in held):
+        return ""
+    newest = max(held, key=_rank)
+    return f"the pool directory is at {head}, but the disks end at {newest}: were they set back?"
 
 
 def _judge_local(

@@ -13,6 +13,7 @@ from blake3 import blake3
 
 from engine.errors import DamagedDatabaseError
 from engine.ids import NO_MAP, InodeId, MapId
+from engine.metadata.rows import reported
 from engine.metadata.store import MetadataStore
 from engine.model.inode import Inode
 
@@ -38,6 +39,7 @@ class InodeTable:
     def __init__(self, store: MetadataStore) -> None:
         self._store = store
         self._execute = store.connection.execute
+        self._rows = store.rows
         self._cache: dict[InodeId, Inode] = {}
         store.on_rollback.append(self._cache.clear)
 
@@ -46,10 +48,11 @@ class InodeTable:
         inode = self._cache.get(inode_id)
         if inode is not None:
             return inode
-        row = self._execute("SELECT * FROM inode WHERE id = ?", (inode_id,)).fetchone()
+        row = self._rows.read("SELECT * FROM inode WHERE id = ?", (inode_id,)).fetchone()
         if row is None:
             return None
-        inode = decode_inode(row)
+        with reported(self._rows.note):
+            inode = decode_inode(row)
         self._remember(inode)
         return inode
 
@@ -84,7 +87,7 @@ class InodeTable:
 
     def count(self) -> int:
         """Return how many inodes there are; walks an index, not for hot paths."""
-        return int(self._execute("SELECT count(*) FROM inode").get)
+        return int(self._rows.read("SELECT count(*) FROM inode").get)
 
     def add_orphan(self, inode_id: InodeId) -> None:
         """Remember an inode without a name that is still open."""
@@ -96,7 +99,7 @@ class InodeTable:
 
     def orphans(self, limit: int) -> list[InodeId]:
         """Return inodes without a name, oldest first."""
-        rows = self._execute("SELECT inode FROM orphan ORDER BY inode LIMIT ?", (limit,))
+        rows = self._rows.read("SELECT inode FROM orphan ORDER BY inode LIMIT ?", (limit,))
         return [InodeId(row[0]) for row in rows]
 
     def _remember(self, inode: Inode) -> None:

@@ -27,7 +27,7 @@ from engine.errors import (
     PoolError,
     QuorumError,
 )
-from engine.ids import DiskUuid, Generation
+from engine.ids import DiskUuid, Epoch, Generation
 from engine.limits import DEVICE_CALL_S_MAX
 from engine.metadata.disks import JournalDisks
 from engine.metadata.quorum import JournalSet
@@ -85,6 +85,7 @@ class JournalShipper:
             else Member(disk, acknowledged, MemberState.CURRENT)
             for disk in journal_set
         }
+        self._epoch = Epoch(0)  # Of the newest root that was submitted.
         self._callbacks: list[Callable[[Generation], None]] = []
         self._telling = threading.Lock()
         self._told = acknowledged
@@ -132,6 +133,7 @@ class JournalShipper:
             if root.generation != self._ring.last + 1:
                 raise ValueError(f"root {root.generation} does not follow {self._ring.last}")
             self._ring.append(self._queue(root))
+            self._epoch = root.epoch
             idle = self._take_idle()
         for member, attempt in idle:
             self._call(member, attempt)
@@ -172,6 +174,7 @@ class JournalShipper:
             self._members[disk] = member
         try:
             self._tender.bring_up(member)
+            self._tender.tell_joining(disk, self._settled_quorum(), self._epoch)
         except BaseException:
             with self._changed:
                 self._members.pop(disk, None)
@@ -179,6 +182,12 @@ class JournalShipper:
         finally:
             member.is_tended = False
         self._kick()
+
+    def _settled_quorum(self) -> JournalSet:
+        """Return the newest J that was acknowledged."""
+        with self._changed:
+            pending = (one.before for one in self._ring.unacknowledged() if one.before is not None)
+            return next(pending, self._quorum)
 
     def _keep(self, member: Member) -> None:
         """Go on with a member that a change of J was about to end; lock held."""

@@ -20,6 +20,7 @@ class MemberTable:
     def __init__(self, store: MetadataStore) -> None:
         self._connection = store.connection
         self._execute = store.connection.execute
+        self._read = store.rows.read
 
     def disks(self) -> list[DiskRecord]:
         """Return every disk, in the order they were added."""
@@ -50,7 +51,7 @@ class MemberTable:
 
     def property(self, name: str, default: str) -> str:
         """Return a pool property."""
-        row = self._execute("SELECT value FROM property WHERE name = ?", (name,)).fetchone()
+        row = self._read("SELECT value FROM property WHERE name = ?", (name,)).fetchone()
         return default if row is None else str(row[0])
 
     def set_property(self, name: str, value: str) -> None:

@@ -16,12 +16,13 @@ class NameTable:
     def __init__(self, store: MetadataStore) -> None:
         self._store = store
         self._execute = store.connection.execute
+        self._read = store.rows.read
 
     # Directory entries
 
     def find(self, parent: InodeId, name: bytes) -> DirectoryEntry | None:
         """Return the entry *name* of *parent*."""
-        row = self._execute(
+        row = self._read(
             "SELECT inode, cookie FROM dentry WHERE parent = ? AND name = ?", (parent, name)
         ).fetchone()
         return None if row is None else DirectoryEntry(name, InodeId(row[0]), row[1])
@@ -45,7 +46,7 @@ class NameTable:
 
     def list_behind(self, parent: InodeId, cookie: int, limit: int) -> list[DirectoryEntry]:
         """Return up to *limit* entries with a larger cookie, in cookie order."""
-        rows = self._execute(
+        rows = self._read(
             "SELECT name, inode, cookie FROM dentry WHERE parent = ? AND cookie > ?"
             " ORDER BY cookie LIMIT ?",
             (parent, cookie, limit),
@@ -55,7 +56,7 @@ class NameTable:
     def is_empty(self, parent: InodeId) -> bool:
         """Whether a directory has no names."""
         query = "SELECT 1 FROM dentry WHERE parent = ? LIMIT 1"
-        return self._execute(query, (parent,)).fetchone() is None
+        return self._read(query, (parent,)).fetchone() is None
 
     # Symbolic links
 
@@ -65,14 +66,14 @@ class NameTable:
 
     def target(self, inode_id: InodeId) -> bytes | None:
         """Return a link target."""
-        row = self._execute("SELECT target FROM symlink WHERE inode = ?", (inode_id,)).fetchone()
+        row = self._read("SELECT target FROM symlink WHERE inode = ?", (inode_id,)).fetchone()
         return None if row is None else bytes(row[0])
 
     # Extended attributes
 
     def get_xattr(self, inode_id: InodeId, name: bytes) -> bytes | None:
         """Return the value of an attribute."""
-        row = self._execute(
+        row = self._read(
             "SELECT value FROM xattr WHERE inode = ? AND name = ?", (inode_id, name)
         ).fetchone()
         return None if row is None else bytes(row[0])
@@ -88,7 +89,7 @@ class NameTable:
 
     def list_xattrs(self, inode_id: InodeId) -> list[bytes]:
         """Return the attributes' names, sorted."""
-        rows = self._execute("SELECT name FROM xattr WHERE inode = ? ORDER BY name", (inode_id,))
+        rows = self._read("SELECT name FROM xattr WHERE inode = ? ORDER BY name", (inode_id,))
         return [row[0] for row in rows]
 
     def remove_xattr(self, inode_id: InodeId, name: bytes) -> None:

@@ -18,9 +18,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+import apsw
+
 from engine.device.protocol import Device
-from engine.errors import CorruptionError, PoolError, QuorumError
-from engine.ids import DiskUuid, Epoch
+from engine.errors import CorruptionError, DamagedDatabaseError, PoolError, QuorumError
+from engine.ids import DiskUuid, Epoch, Generation
 from engine.metadata.bring import bring_members, set_stale_aside
 from engine.metadata.chain import RecordSource, journal_source, outbox_source
 from engine.metadata.containers import copy_database
@@ -35,6 +37,7 @@ from engine.metadata.files import (
 )
 from engine.metadata.history import choose_head
 from engine.metadata.labels import promise_epoch
+from engine.metadata.quorum import JournalSet
 from engine.metadata.rebuild import bases_on, rebuild, replay
 from engine.metadata.scan import scan_disk, scan_local
 from engine.metadata.summaries import DiskScan, LocalState, RootSummary
@@ -70,6 +73,8 @@ class OpenedMetadata:
     holding: tuple[DiskUuid, ...]
     lagging: tuple[DiskUuid, ...]
     events: tuple[str, ...]
+    journal_bytes: int
+    """Root records behind the newest checkpoint that enough of J hold."""
 
 
 def open_metadata(
@@ -190,7 +195,18 @@ class _Opening:
             holding=tuple(d for d in self._head.header.journal_set if d in held),
             lagging=tuple(d for d in self._head.header.journal_set if d not in held),
             events=tuple(self._events),
+            journal_bytes=self._bytes_since_checkpoint(),
         )
+
+    def _bytes_since_checkpoint(self) -> int:
+        holders: dict[Generation, set[DiskUuid]] = {}
+        for base in bases_on(self._scans, self._decision.chain):
+            holders.setdefault(base.root.generation, set()).add(base.disk)
+        quorum = JournalSet.of(self._head.header)
+        enough = quorum.acknowledging_count
+        stored = [made for made, disks in holders.items() if quorum.count(disks) >= enough]
+        newest = max(stored, default=Generation(0))
+        return sum(one.size_bytes for one in self._decision.chain if one.generation > newest)
 
     @contextmanager
     def _sources(self) -> Iterator[list[RecordSource]]:
@@ -252,5 +268,7 @@ class _Opening:
         connection = open_database(self._database)
         try:
             connection.execute("DELETE FROM outbox")
+        except apsw.Error as error:
+            raise DamagedDatabaseError(f"metadata database: {error}") from error
         finally:
             connection.close()

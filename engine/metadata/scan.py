@@ -7,6 +7,7 @@ grows with the number of roots since the older checkpoint, not with the pool.
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
@@ -20,6 +21,7 @@ from engine.format.label import decode_label
 from engine.format.root import decode_root, root_hash
 from engine.ids import DiskUuid, Generation
 from engine.metadata.database import open_database
+from engine.metadata.files import companions, damage_mark
 from engine.metadata.replay import header_of, read_head
 from engine.metadata.summaries import (
     CHECKPOINT_FOLDER,
@@ -141,6 +143,12 @@ def scan_local(path: Path) -> LocalState:
     """
     if not path.exists():
         return LocalState()
+    if marked := damage_mark(path):
+        return LocalState(damage=f"metadata database: {marked}")
+    for file in companions(path):
+        # SQLite goes on without its index of the log, and then cannot write.
+        if os.path.lexists(file) and not file.is_file():
+            return LocalState(damage=f"metadata database: {file.name} is not a file")
     try:
         connection = open_database(path)
     except DamagedDatabaseError as error:

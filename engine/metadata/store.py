@@ -27,6 +27,7 @@ from engine.ids import Epoch, ExtentId, Generation, InodeId, LayoutId, MapId
 from engine.limits import GROUP_BYTES_MAX, GROUP_ROWS_MAX
 from engine.metadata.numbers import Numbers
 from engine.metadata.replay import Head, count_rows, write_head
+from engine.metadata.rows import DamageNote, Rows
 from engine.metadata.schema import TRACKED_TABLES
 from engine.model.root import RootRecord
 
@@ -80,6 +81,7 @@ class MetadataStore:
         """Continue behind *template*, the header of the database's newest group."""
         self.lock = threading.RLock()
         self.connection = connection
+        self.rows = Rows(connection, DamageNote())
         self._clock = clock
         self._template = template
         self._previous_hash = bytes(32)
@@ -161,8 +163,7 @@ class MetadataStore:
         return self._template
 
     def take_header(self, template: RootRecord) -> None:
-        """Use the identity fields (epoch, m, members, J, forced) of *template*
-        for the open group and those behind it. The caller holds ``lock``."""
+        """Use epoch, m, members, J, forced of *template* from now on; under ``lock``."""
         self._template = replace(
             self._template,
             epoch=template.epoch,
@@ -245,8 +246,7 @@ class MetadataStore:
         if self._session is not None:
             self._session.close()
             self._session = None
-        # What the group changed must not be read as if it were committed. If
-        # even this fails, every later read meets the same error itself.
+        # What it changed must not be read as committed; if even this fails, reads fail too.
         with suppress(apsw.Error):
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")

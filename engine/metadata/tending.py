@@ -10,16 +10,18 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from engine.clock import Clock
 from engine.errors import DamagedRecordError, DeviceError, QuorumError
-from engine.ids import DiskUuid, Generation
+from engine.ids import DiskUuid, Epoch, Generation
 from engine.limits import DEVICE_CALL_S_MAX, PROBE_S
 from engine.metadata.catchup import copy_base, copy_records, find_common, holds_record
 from engine.metadata.disks import JournalDisks, run_on
 from engine.metadata.labels import tell_label
+from engine.metadata.quorum import JournalSet
 from engine.metadata.shipping import RETRY_S, Member, MemberState, QueuedRoot, RootRing
 from engine.observe.events import EventSeverity
 
@@ -211,6 +213,18 @@ class Tender:
         if not sources:
             raise QuorumError(f"no journal disk can bring {member.disk} up")
         return max(sources)[2]
+
+    def tell_joining(self, disk: DiskUuid, quorum: JournalSet, epoch: Epoch) -> None:
+        """Name the J before its own in the label of a disk that joins.
+
+        Its label may be left from an earlier membership in the very J that is to
+        come; an open would take it for the sign that this was acknowledged.
+
+        Raises:
+            DeviceError, DamagedRecordError: as the disk says.
+        """
+        call = partial(tell_label, epoch=epoch, journal_set=quorum.disks)
+        run_on(self._disks, disk, call)
 
     def _tell_labels(self) -> None:
         """Name a settled J in the labels of its members and those before (``labels``)."""

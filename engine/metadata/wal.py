@@ -16,8 +16,10 @@ from typing import Final
 
 import apsw
 
+from engine.errors import DamagedDatabaseError
 from engine.limits import READER_S_MAX, WAL_CHECKPOINT_BYTES, WAL_GATE_BYTES
 from engine.metadata.database import BUSY_MS_MAX, connect, open_reader
+from engine.metadata.rows import DamageNote, reported
 
 READERS_MAX: Final = 3
 
@@ -29,8 +31,10 @@ the write lock."""
 class ReaderPool:
     """Connections that read committed groups; each read is a short transaction."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, note: DamageNote | None = None) -> None:
+        """*note* hears of damage that reads meet."""
         self._path = path
+        self._note = note or DamageNote()
         self._condition = threading.Condition()
         self._idle: list[apsw.Connection] = []
         self._busy = 0
@@ -41,19 +45,26 @@ class ReaderPool:
         """Lend a connection inside a read transaction of at most READER_S_MAX.
 
         The bound is the caller's to keep: longer work is cut into pieces.
+
+        Raises:
+            DamagedDatabaseError: what was read inside is not what was written.
         """
         with self._condition:
             self._condition.wait_for(lambda: not self._gated and self._busy < READERS_MAX)
             self._busy += 1
             connection = self._idle.pop() if self._idle else None
         try:
-            if connection is None:
-                connection = open_reader(self._path)
-            connection.execute("BEGIN")
-            try:
-                yield connection
-            finally:
-                connection.execute("ROLLBACK")
+            with reported(self._note):
+                if connection is None:
+                    connection = open_reader(self._path)
+                connection.execute("BEGIN")
+                try:
+                    yield connection
+                finally:
+                    # SQLite ends a transaction that met an error of the disk
+                    # itself; that error is the one to be heard.
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
         finally:
             with self._condition:
                 self._busy -= 1
@@ -127,5 +138,7 @@ class WalKeeper:
             connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         except apsw.BusyError:
             self.wanted.set()
+        except apsw.Error as error:
+            raise DamagedDatabaseError(f"metadata database: {error}") from error
         finally:
             connection.close()

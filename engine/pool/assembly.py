@@ -16,6 +16,7 @@ from engine.extents.writer import ExtentWriter, fragment_file_bytes
 from engine.ids import Generation
 from engine.limits import EXTENT_BYTES_MAX
 from engine.metadata.commit import Committer
+from engine.metadata.files import mark_damaged
 from engine.metadata.journals import JournalShipper
 from engine.metadata.read_gate import ReadGate
 from engine.metadata.store import ClosedGroup, MetadataStore
@@ -64,9 +65,12 @@ class Engine:
         self.shipped_bytes = 0
         """Bytes of root records since the pool was opened; the committer counts."""
         store, tables, clock = base.store, base.tables, base.clock
-        self.readers = ReaderPool(base.database)
+        self.readers = ReaderPool(base.database, store.rows.note)
         self.wal = WalKeeper(base.connection, base.database, self.readers)
         store.between_groups = self.wal.between_groups
+        store.rows.note.on_first = self._note_damage
+        if store.rows.note.first:
+            self._note_damage(store.rows.note.first)
         self.gate = ReadGate()
         self._groups = base.metrics.counter("groups_total")
         self.committer = (
@@ -158,6 +162,17 @@ class Engine:
     def _after_commit(self, closed: ClosedGroup) -> None:
         self._groups.add()
         self.shipped_bytes += len(closed.encoded)
+
+    def _note_damage(self, text: str) -> None:
+        """Tell of a damaged database, and leave word for the next open (R6)."""
+        self.base.events.record(
+            EventSeverity.ERROR,
+            "metadata",
+            f"the metadata database is damaged: {text}; what needs it fails,"
+            " and the next open makes it again from the journals",
+        )
+        if self.base.shipper is not None:
+            mark_damaged(self.base.database, text)
 
     def _note_landing_error(self, error: EngineError) -> None:
         self.base.events.record(EventSeverity.ERROR, "landing", str(error))

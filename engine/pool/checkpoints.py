@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import apsw
+
 from engine.errors import EngineError
 from engine.ids import Generation
 from engine.metadata.checkpoint import due, make_checkpoint
@@ -14,6 +16,8 @@ from engine.units import format_bytes
 ACKNOWLEDGE_S_MAX = 60.0
 RETRY_BYTES = 16 * 1024 * 1024
 """After a failed checkpoint the next try waits for this much more journal."""
+OVERDUE_RATIO = 2
+"""At so many times the bound an open makes a checkpoint before it serves anybody."""
 
 
 class CheckpointKeeper:
@@ -29,6 +33,20 @@ class CheckpointKeeper:
         self._bytes_before = journal_bytes
         self._wait_bytes = 0
 
+    def catch_up(self) -> None:
+        """Make a checkpoint now if the journals are far over their bound.
+
+        For the end of an open. Sessions that crash before maintenance finished a
+        checkpoint would let the journals grow without end, and every proof
+        would take longer than the one before (P8). A failure is an event.
+        """
+        overdue_bytes = self.journal_bytes // OVERDUE_RATIO
+        if due(journal_bytes=overdue_bytes, database_bytes=self._database_bytes()):
+            self.turn()
+
+    def _database_bytes(self) -> int:
+        return self._engine.base.database.stat().st_size
+
     @property
     def journal_bytes(self) -> int:
         """Bytes shipped since the last checkpoint."""
@@ -40,12 +58,12 @@ class CheckpointKeeper:
         if base.shipper is None or base.store.stopped:
             return False
         journal_bytes = self.journal_bytes
-        database_bytes = base.database.stat().st_size
+        database_bytes = self._database_bytes()
         if not due(journal_bytes=journal_bytes - self._wait_bytes, database_bytes=database_bytes):
             return False
         try:
             self.make()
-        except EngineError as error:
+        except (EngineError, OSError, apsw.Error) as error:
             self._wait_bytes += RETRY_BYTES
             base.events.record(EventSeverity.ERROR, "checkpoint", f"not made: {error}")
             return False
@@ -74,6 +92,8 @@ class CheckpointKeeper:
             quorum=JournalSet.of(base.store.template),
             wait_acknowledged=wait,
         )
+        for text in made.damage:
+            base.events.record(EventSeverity.WARNING, "checkpoint", text)
         base.events.record(
             EventSeverity.INFO,
             "checkpoint",

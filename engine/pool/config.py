@@ -53,14 +53,17 @@ def load_config(pool_dir: Path) -> PoolConfig:
     """
     path = pool_dir / CONFIG_NAME
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        with open(path, encoding="utf-8", opener=_open_at_once) as file:
+            data = tomllib.loads(file.read())
     except FileNotFoundError as error:
         raise PoolError(
             f"{pool_dir} holds no pool: create one with 'dynamicfs init {pool_dir}',"
             " or bring it back from its disks with 'dynamicfs import'"
         ) from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise PoolError(f"{path} cannot be read: {error}") from error
+        raise PoolError(
+            f"{path} cannot be read: {error}; correct it, or make it again with 'import'"
+        ) from error
     try:
         return PoolConfig(
             name=str(data["name"]),
@@ -76,6 +79,11 @@ def load_config(pool_dir: Path) -> PoolConfig:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PoolError(f"{path} is damaged: {error!r}; make it again with 'import'") from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open without waiting: a FIFO in the place of the file must not hold up an open."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def save_config(pool_dir: Path, config: PoolConfig) -> None:
@@ -95,7 +103,8 @@ def save_config(pool_dir: Path, config: PoolConfig) -> None:
 def write_durably(path: Path, data: bytes) -> None:
     """Replace *path* with *data*: all of it or nothing, also after a crash."""
     scratch = path.with_name(path.name + ".new")
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    scratch.unlink(missing_ok=True)  # Left by a crash, or a FIFO that nobody reads.
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         view = memoryview(data)
         while view:
@@ -105,6 +114,18 @@ def write_durably(path: Path, data: bytes) -> None:
         os.close(descriptor)
     scratch.rename(path)
     sync_directory(path.parent)
+
+
+def make_directory(path: Path) -> None:
+    """Make *path* and what is missing above it, durably; harmless when it exists.
+
+    Syncing what is in a new directory does not sync its name: without this the
+    whole directory could be gone after a crash that follows a success.
+    """
+    missing = [one for one in (path, *path.parents) if not one.exists()]
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for made in missing:
+        sync_directory(made.parent)
 
 
 def sync_directory(path: Path) -> None:

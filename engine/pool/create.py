@@ -33,7 +33,13 @@ from engine.model.label import DiskLabel
 from engine.model.root import HighWater, RootRecord
 from engine.policy.journal_set import choose_journal_set
 from engine.policy.placement import check_policy
-from engine.pool.config import CONFIG_NAME, DiskPath, PoolConfig, save_config
+from engine.pool.config import (
+    CONFIG_NAME,
+    DiskPath,
+    PoolConfig,
+    make_directory,
+    save_config,
+)
 from engine.pool.devices import require_directory, shared_devices
 from engine.pool.ownership import PoolLock, fill_reserve
 from engine.pool.properties import PoolProperties, store_properties
@@ -72,7 +78,7 @@ def create_pool(
         refuse_labelled(plan.path)
     warnings = shared_devices([plan.path for plan in plans])
     is_new = not pool_dir.exists()
-    pool_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_directory(pool_dir)
     lock = PoolLock(pool_dir)
     creation = _Creation(pool_dir, name, plans, properties, clock or SystemClock())
     try:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from engine.clock import Clock
 from engine.device.lanes import DiskLanes, Lane, wait_for
@@ -26,6 +26,9 @@ from engine.policy.placement import DiskSpace
 from engine.pool.metered import MeteredDevice
 
 T = TypeVar("T")
+
+CLOSE_GONE_S: Final = 0.1
+"""How long the close of a disk that is gone may hold up the probe of the others."""
 
 
 @dataclass(slots=True)
@@ -92,20 +95,21 @@ class DiskSet:
     def attach(self, disk_id: DiskId, device: Device) -> bool:
         """The disk is there: reach it through *device* from now on.
 
-        Returns False, with *device* closed, when it went away already.
+        Returns False, with *device* closed, when it went away already or does
+        not answer.
         """
+        metered = MeteredDevice(device, self._metrics, self._disks[disk_id].record.name)
+        lanes = DiskLanes(metered, on_slow=lambda: self._note_slow(disk_id))
         try:
-            capacity = device.capacity()
+            capacity = wait_for(lanes.submit(Lane.MAINTENANCE, lambda one: one.capacity()))
         except DeviceError as error:
-            device.close()
+            lanes.close_device(timeout_s=CLOSE_GONE_S)
             with self._lock:
                 disk = self._disks[disk_id]
                 disk.reason = str(error)
                 if disk.absent_since_s is None:
                     disk.absent_since_s = self._clock.monotonic_s()
             return False
-        metered = MeteredDevice(device, self._metrics, self._disks[disk_id].record.name)
-        lanes = DiskLanes(metered, on_slow=lambda: self._note_slow(disk_id))
         with self._lock:
             disk = self._disks[disk_id]
             disk.lanes, disk.capacity = lanes, capacity
@@ -125,8 +129,7 @@ class DiskSet:
             disk.record.name,
             f"{disk.record.name} is gone from {disk.record.path}: {reason}",
         )
-        lanes.device.close()
-        lanes.close(timeout_s=0.0)
+        lanes.close_device(timeout_s=CLOSE_GONE_S)
 
     def probe(self, disk_id: DiskId) -> None:
         """Check that the disk is there; raises what the device says.
@@ -163,8 +166,7 @@ class DiskSet:
             for disk in self._disks.values():
                 disk.lanes = None
         for one in lanes:
-            one.close()
-            one.device.close()
+            one.close_device()
 
     def presences(self) -> list[DiskPresence]:
         """Return every disk with what probes know of it, in order of id."""

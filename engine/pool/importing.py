@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from engine.device.bounded import BoundedDevice
 from engine.device.directory import DirectoryDevice
 from engine.device.protocol import Device
 from engine.errors import DamagedRecordError, EngineError, PoolError
@@ -19,8 +20,15 @@ from engine.metadata.importing import ImportSurvey, survey
 from engine.metadata.importing import import_pool as rebuild_database
 from engine.metadata.members import load_disks
 from engine.model.label import DiskLabel
-from engine.pool.config import CONFIG_NAME, DiskPath, PoolConfig, save_config, write_durably
-from engine.pool.devices import require_directory
+from engine.pool.config import (
+    CONFIG_NAME,
+    DiskPath,
+    PoolConfig,
+    make_directory,
+    save_config,
+    write_durably,
+)
+from engine.pool.devices import DiskOpener, require_directory
 from engine.pool.ownership import PoolLock, fill_reserve
 
 _UNFINISHED: Final = "import-unfinished"
@@ -72,7 +80,7 @@ def import_disks(paths: Sequence[Path], into: Path) -> list[str]:
     with _opened(paths) as (given, devices):
         if not devices:
             raise PoolError("none of the given directories is a readable disk of a pool")
-        into.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(into)
         lock = PoolLock(into)
         try:
             _begin_or_repeat(into)
@@ -136,11 +144,12 @@ def _opened(
     """Open the disks at *paths* for the length of a ``with``."""
     given: list[GivenDisk] = []
     devices: dict[DiskUuid, Device] = {}
-    opened: list[DirectoryDevice] = []
+    opened: list[BoundedDevice] = []
+    opener = DiskOpener()
     try:
         for path in paths:
             real = require_directory(str(path))
-            one, device = _open_one(real)
+            one, device = _open_one(real, opener)
             if device is not None:
                 opened.append(device)
             if device is not None and one.label is not None:
@@ -154,9 +163,9 @@ def _opened(
             device.close()
 
 
-def _open_one(path: str) -> tuple[GivenDisk, DirectoryDevice | None]:
+def _open_one(path: str, opener: DiskOpener) -> tuple[GivenDisk, BoundedDevice | None]:
     try:
-        device = DirectoryDevice.open(path)
+        device = BoundedDevice(opener.open(path, lambda: DirectoryDevice.open(path)))
     except EngineError as error:
         return GivenDisk(path=path, label=None, problem=str(error)), None
     try:

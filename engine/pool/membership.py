@@ -33,7 +33,7 @@ from engine.policy.journal_set import choose_journal_set
 from engine.pool.assembly import Engine
 from engine.pool.config import DiskPath, load_config, save_config
 from engine.pool.create import refuse_labelled
-from engine.pool.devices import open_disk, require_directory, shared_devices
+from engine.pool.devices import DiskOpener, require_directory, shared_devices
 from engine.pool.disk_set import DiskPresence
 
 CHANGE_S_MAX = 60.0
@@ -48,6 +48,7 @@ class Membership:
         self._base = engine.base
         self._disks = engine.base.disks
         self._lock = threading.Lock()
+        self._opener = DiskOpener()
 
     # Looking
 
@@ -74,7 +75,7 @@ class Membership:
             except DeviceError as error:
                 self._disks.report_failure(disk_id, error)
             return
-        opened = open_disk(
+        opened = self._opener.open_member(
             one.record.path, pool=self._base.store.template.pool_uuid, disk=one.record.uuid
         )
         if opened.device is None:

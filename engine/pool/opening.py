@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from engine.clock import Clock
-from engine.device.protocol import Device
+from engine.device.bounded import BoundedDevice
 from engine.errors import EngineError, PoolError, QuorumError
 from engine.ids import DiskUuid
 from engine.metadata.database import open_database
@@ -23,7 +23,7 @@ from engine.observe.events import EventLog, EventSeverity
 from engine.observe.metrics import Metrics
 from engine.pool.assembly import Engine, Foundations
 from engine.pool.config import PoolConfig, load_config
-from engine.pool.devices import OpenedDisk, open_disk
+from engine.pool.devices import DiskOpener, OpenedDisk
 from engine.pool.disk_set import CorruptionHook, DiskSet, JournalReach
 from engine.pool.ownership import PoolLock, fill_reserve
 from engine.pool.properties import load_properties
@@ -39,7 +39,7 @@ class OpenedPool:
     engine: Engine
     lock: PoolLock
     journal_bytes: int
-    """Root records on the journals since the newest checkpoint, at most."""
+    """Root records on the journals behind the newest checkpoint."""
 
 
 def open_pool(
@@ -54,9 +54,10 @@ def open_pool(
     config = load_config(pool_dir)
     lock = PoolLock(pool_dir)
     opened: dict[DiskUuid, OpenedDisk] = {}
+    opener = DiskOpener()
     try:
         for disk in config.disks:
-            opened[disk.uuid] = open_disk(disk.path, pool=config.uuid, disk=disk.uuid)
+            opened[disk.uuid] = opener.open_member(disk.path, pool=config.uuid, disk=disk.uuid)
         engine, journal_bytes = open_on(pool_dir, config, opened, mode, clock, on_corruption)
     except BaseException:
         for one in opened.values():
@@ -77,17 +78,21 @@ def open_on(
 ) -> tuple[Engine, int]:
     """Open the pool on the disks in *opened*; the caller holds the lock of *pool_dir*.
 
-    Returns the engine and how many bytes its journals hold. Raises as ``open_pool``.
+    Returns the engine and how many bytes its journals hold behind the newest
+    checkpoint. Raises as ``open_pool``.
     """
     events = EventLog(clock)
     metrics = Metrics()
-    devices: dict[DiskUuid, Device] = {
-        uuid: one.device for uuid, one in opened.items() if one.device is not None
+    devices = {
+        uuid: BoundedDevice(one.device) for uuid, one in opened.items() if one.device is not None
     }
     if not devices:
         reasons = "; ".join(f"{disk.name}: {opened[disk.uuid].reason}" for disk in config.disks)
         raise PoolError(f"no disk of pool {config.name} is there ({reasons})")
-    metadata = open_metadata(pool_dir, devices, mode=mode)
+    try:
+        metadata = open_metadata(pool_dir, devices, mode=mode)
+    finally:
+        _leave_bounds(devices, opened)
     for text in metadata.events:
         events.record(EventSeverity.WARNING, "open", text)
     disks = DiskSet(clock=clock, metrics=metrics, events=events, on_corruption=on_corruption)
@@ -122,7 +127,22 @@ def open_on(
         _take_epoch(engine, first)
         if not fill_reserve(pool_dir):
             events.record(EventSeverity.WARNING, "pool", "no room for the pool directory's reserve")
-    return engine, sum(root.size_bytes for root in metadata.decision.chain)
+    return engine, metadata.journal_bytes
+
+
+def _leave_bounds(
+    devices: Mapping[DiskUuid, BoundedDevice], opened: dict[DiskUuid, OpenedDisk]
+) -> None:
+    """End the bounds of the opening; a disk that hung counts as one that is not there.
+
+    A probe takes it in once it answers again.
+    """
+    for uuid, device in devices.items():
+        if device.is_slow:
+            device.close()
+            opened[uuid] = OpenedDisk(None, "it did not answer while the pool was opened")
+        else:
+            device.let_go()
 
 
 def _take_disks_in(
@@ -136,7 +156,8 @@ def _take_disks_in(
     for record in members:
         one = opened.get(record.uuid)
         if one is None:
-            one = open_disk(record.path, pool=config.uuid, disk=record.uuid)
+            opener = DiskOpener()
+            one = opener.open_member(record.path, pool=config.uuid, disk=record.uuid)
             opened[record.uuid] = one
         path = paths.get(record.uuid, record.path)
         disks.add(replace(record, path=path), one.device, one.reason)

@@ -34,8 +34,12 @@ class PoolLock:
             raise PoolBusyError(
                 f"{pool_dir} is open in another process" + (f" (pid {owner})" if owner else "")
             ) from error
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            os.close(self._descriptor)
+            raise PoolError(f"{path}: cannot be written: {error.strerror}") from error
 
     def release(self) -> None:
         """Let others open the pool; harmless when repeated."""
@@ -51,10 +55,15 @@ def fill_reserve(pool_dir: Path) -> bool:
     Returns False when the file system of the pool directory has none.
     """
     path = pool_dir / RESERVE_NAME
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return False  # Something else has the name: a pool opens without a reserve, too.
     try:
         if os.fstat(descriptor).st_size < POOL_RESERVE_BYTES:
             os.posix_fallocate(descriptor, 0, POOL_RESERVE_BYTES)
+            # After a crash the room must still be there: by then the disk may be full.
+            os.fsync(descriptor)
     except OSError:
         return False
     finally:

@@ -91,6 +91,7 @@ class Pool:
         engine.files.make_room = self.maintenance.make_room
         engine.landing.start()
         self.membership.settle_journal_set()
+        self.maintenance.checkpoints.catch_up()
         self._keepers = [
             Keeper("group-timer", engine, lambda: group_turn(engine), engine.base.store.pressure),
             Keeper(
@@ -122,7 +123,7 @@ class Pool:
         tables, store = self.engine.base.tables, self.engine.base.store
         with store.lock:
             maps = set(tables.file_map.staged_maps())
-            rows = store.connection.execute("SELECT id, map FROM inode WHERE map != 0")
+            rows = store.rows.read("SELECT id, map FROM inode WHERE map != 0")
             inodes = [InodeId(inode) for inode, map_id in rows if map_id in maps] if maps else []
         for inode_id in inodes:
             try:

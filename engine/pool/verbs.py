@@ -15,6 +15,7 @@ from engine.limits import EXTENT_BYTES_MAX
 from engine.maintenance.check import check_metadata
 from engine.metadata.database import open_reader
 from engine.metadata.extents_table import load_extent
+from engine.metadata.rows import reported
 from engine.model.disk import DiskState, Tier
 from engine.model.redundancy import fragment_count, tolerance
 from engine.observe.events import Event
@@ -214,8 +215,9 @@ class PoolVerbs:
         """
         connection = open_reader(self._base.database)
         try:
-            connection.execute("BEGIN")
-            return check_metadata(connection)
+            with reported(self._base.store.rows.note):
+                connection.execute("BEGIN")
+                return check_metadata(connection)
         finally:
             connection.close()
 

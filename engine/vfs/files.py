@@ -122,6 +122,8 @@ class Files:
         with self._store.lock:
             inode = self.regular(inode_id)
             file = self._pending.files.get(inode_id)
+            if file is not None:
+                file.require_whole()
             size = inode.size if file is None else file.size
             end = min(offset + length, size)
             if end <= offset:
@@ -276,6 +278,8 @@ class Files:
         inode = self.regular(inode_id)
         file = self._pending.files.get(inode_id)
         current = inode.size if file is None else file.size
+        if file is not None and size:
+            file.require_whole()
         if file is not None:
             self._store.on_undo(self._pending.keep(inode_id))
         if size == 0 and current:

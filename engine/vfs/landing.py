@@ -12,7 +12,7 @@ from typing import Final
 
 from engine.clock import Clock
 from engine.device.lanes import Lane
-from engine.errors import EngineError, RetryableError
+from engine.errors import DamagedDatabaseError, EngineError, RetryableError
 from engine.extents.writer import ExtentWriter
 from engine.ids import InodeId
 from engine.limits import STEP_ROWS_MAX
@@ -200,29 +200,48 @@ class Landing:
                 self._tables.extents.insert(extent.record)
         waiting = list(extent.layers.items())
         while waiting:
-            waiting = self._land_some(extent, waiting)
+            batch = self._next_files(waiting)
+            try:
+                self._land_files(extent, batch)
+            except DamagedDatabaseError:
+                for one in batch:
+                    self._land_or_give_up(extent, one)
+            waiting = waiting[len(batch) :]
         with self._store.lock:
             self._tables.garbage.end_landing(extent.extent_id)
             self._pending.frozen.remove(extent)
             self._pending.release(extent, landed=extent.record is not None)
 
-    def _land_some(
-        self, extent: PendingExtent, waiting: list[tuple[InodeId, Layer]]
-    ) -> list[tuple[InodeId, Layer]]:
-        """Land the first files of *waiting* in one operation; return the rest."""
+    @staticmethod
+    def _next_files(waiting: list[tuple[InodeId, Layer]]) -> list[tuple[InodeId, Layer]]:
+        """Return the first files of *waiting*: as many as one step may change."""
         rows = 0
-        done: list[tuple[InodeId, Layer]] = []
+        batch: list[tuple[InodeId, Layer]] = []
+        for inode_id, layer in waiting:
+            if batch and rows + len(layer.ranges) > STEP_ROWS_MAX // 2:
+                break
+            rows += 1 + len(layer.ranges)
+            batch.append((inode_id, layer))
+        return batch
+
+    def _land_files(self, extent: PendingExtent, batch: list[tuple[InodeId, Layer]]) -> None:
+        """Land the files of *batch* in one operation."""
         with self._store.lock:
             with self._store.operation():
-                for inode_id, layer in waiting:
-                    if done and rows + len(layer.ranges) > STEP_ROWS_MAX // 2:
-                        break
-                    rows += 1 + len(layer.ranges)
+                for inode_id, layer in batch:
                     self._land_file(extent, inode_id, layer)
-                    done.append((inode_id, layer))
-            for inode_id, layer in done:
+            for inode_id, layer in batch:
                 self._retire(inode_id, layer)
-        return waiting[len(done) :]
+
+    def _land_or_give_up(self, extent: PendingExtent, one: tuple[InodeId, Layer]) -> None:
+        """Land one file; if its rows are damaged, it fails and all others go on (P4)."""
+        try:
+            self._land_files(extent, [one])
+        except DamagedDatabaseError as error:
+            reason = f"data of inode {one[0]} could not be kept: {error}"
+            with self._store.lock:
+                self._pending.give_up(one[0], reason)
+            self._on_error(DamagedDatabaseError(reason))
 
     def _land_file(self, extent: PendingExtent, inode_id: InodeId, layer: Layer) -> None:
         """Apply one file's ranges with the size they imply; inside an operation."""

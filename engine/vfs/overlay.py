@@ -9,6 +9,7 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from engine.errors import DamagedDatabaseError
 from engine.ids import InodeId
 
 
@@ -147,6 +148,13 @@ class PendingFile:
     inode_id: InodeId
     size: int
     layers: list[Layer] = field(default_factory=list)
+    lost: str = ""
+    """Why bytes that were accepted could not be kept; then nothing here is true."""
+
+    def require_whole(self) -> None:
+        """Raise DamagedDatabaseError when accepted bytes were lost (P1)."""
+        if self.lost:
+            raise DamagedDatabaseError(self.lost)
 
     def layer_of(self, extent: Sequenced) -> Layer:
         """Return the newest layer if it is of *extent*, else a new one on top."""

@@ -209,12 +209,36 @@ class Pending:
     # Files
 
     def file_of(self, inode_id: InodeId, committed_size: int) -> PendingFile:
-        """Return the overlay of an inode, made when there is none."""
+        """Return the overlay of an inode, made when there is none.
+
+        Raises:
+            DamagedDatabaseError: accepted bytes of it were lost.
+        """
         file = self.files.get(inode_id)
         if file is None:
             file = PendingFile(inode_id, committed_size)
             self.files[inode_id] = file
+        file.require_whole()
         return file
+
+    def give_up(self, inode_id: InodeId, reason: str) -> None:
+        """Drop what is pending for a file whose rows are damaged; it fails from now on.
+
+        Later layers go with it: on top of what is missing they would make a
+        file that never was (O3).
+        """
+        file = self.files.get(inode_id)
+        if file is None:
+            return
+        for layer in file.layers:
+            layer.ranges.clear()
+        file.layers.clear()
+        file.lost = reason
+
+    def require_whole(self) -> None:
+        """Raise DamagedDatabaseError when accepted bytes of any file were lost."""
+        for file in self.files.values():
+            file.require_whole()
 
     def settle(self, file: PendingFile, committed_size: int) -> None:
         """Forget the overlay when nothing in it is pending any more."""

@@ -56,6 +56,8 @@ class Syncer:
         with self._store.lock:
             generation = self._store.open_generation
         self._commits(generation, ACKNOWLEDGE_S_MAX)
+        with self._store.lock:
+            self._pending.require_whole()
 
     def settle_file(self, inode_id: InodeId) -> Generation:
         """Bring what a file has pending into the open group; return its number."""
@@ -67,6 +69,7 @@ class Syncer:
             sequence = self._pending.newest_sequence(file)
         self._landing.wait_landed(sequence)
         with self._store.lock:
+            file.require_whole()
             return self._store.open_generation
 
     def stage_if_small(self, inode_id: InodeId) -> bool:
@@ -77,6 +80,7 @@ class Syncer:
         file = self._pending.files.get(inode_id)
         if file is None:
             return True
+        file.require_whole()
         count = file.unstaged_bytes
         staged = self._tables.file_map.staged_bytes
         if count > STAGED_FSYNC_BYTES_MAX or staged + count > STAGED_BYTES_MAX:

@@ -7,6 +7,7 @@ import stat
 from engine.ids import ROOT_INODE, InodeId
 from engine.vfs.filesystem import EngineFileSystem
 from engine.vfs.interface import DirectoryItem, OpenMode
+from tests.model.model_tree import Facts, Times
 
 EVERYTHING = 4 << 20
 """More than any file of a model is long."""
@@ -50,3 +51,17 @@ def real_content(fs: EngineFileSystem, inode_id: InodeId) -> bytes:
 def real_xattrs(fs: EngineFileSystem, inode_id: InodeId) -> dict[bytes, bytes]:
     """Return the extended attributes."""
     return {name: fs.get_xattr(inode_id, name) for name in fs.list_xattrs(inode_id)}
+
+
+def real_facts(fs: EngineFileSystem, inode_id: InodeId) -> Facts:
+    """Return all of an inode but its names and bytes."""
+    inode = fs.get_attributes(inode_id).inode
+    return Facts(
+        inode_id,
+        inode.mode,
+        (inode.uid, inode.gid),
+        inode.rdev,
+        fs.read_symlink(inode_id) if stat.S_ISLNK(inode.mode) else b"",
+        tuple(sorted(real_xattrs(fs, inode_id).items())),
+        Times(inode.atime_ns, inode.mtime_ns, inode.ctime_ns),
+    )
