@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +29,10 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
-FOLDERS = ("repo", "unit", "format", "contracts", "model", "crash", "console", "fuse", "e2e")
+FOLDERS = (
+    *("repo", "unit", "format", "contracts", "model", "rot", "errors", "histories"),
+    *("crash", "console", "fuse", "e2e"),
+)
 """Cheap and low folders run first, so that the first failure names the cause."""
 
 MOUNTINFO = Path("/proc/self/mountinfo")
@@ -116,18 +120,46 @@ def dynamicfs_mounts(table: str) -> set[str]:
 def _belongs_to_another_run(mountpoint: str, basetemp: Path) -> bool:
     """Tell whether a concurrent pytest made it: it lies in that run's directory."""
     match = re.match(r".*/pytest-of-[^/]+/pytest-\d+(?=/|$)", mountpoint)
-    return match is not None and Path(match.group()) != basetemp
+    return match is not None and not basetemp.is_relative_to(match.group())
+
+
+def _left_mounted(before: set[str], basetemp: Path) -> list[str]:
+    """Return what was mounted since *before*, and not by a concurrent pytest."""
+    now = dynamicfs_mounts(MOUNTINFO.read_text())
+    return [one for one in sorted(now - before) if not _belongs_to_another_run(one, basetemp)]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_mount_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Fail the run when it leaves a file system mounted."""
+    """Fail the run when it leaves a file system mounted.
+
+    One of several workers looks in its own directory; at the end of all of
+    them ``pytest_sessionfinish`` looks everywhere.
+    """
     before = dynamicfs_mounts(MOUNTINFO.read_text())
     yield
     basetemp = tmp_path_factory.getbasetemp()
-    left = [
-        mountpoint
-        for mountpoint in sorted(dynamicfs_mounts(MOUNTINFO.read_text()) - before)
-        if not _belongs_to_another_run(mountpoint, basetemp)
-    ]
+    left = _left_mounted(before, basetemp)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        left = [one for one in left if Path(one).is_relative_to(basetemp)]
     assert not left, f"still mounted after the tests: {', '.join(left)}"
+
+
+MOUNTS_BEFORE = pytest.StashKey[set[str]]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Note what is mounted before any worker begins."""
+    session.config.stash[MOUNTS_BEFORE] = dynamicfs_mounts(MOUNTINFO.read_text())
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run of several workers when they leave a file system mounted."""
+    config = session.config
+    if "PYTEST_XDIST_WORKER" in os.environ or not config.getoption("numprocesses", None):
+        return
+    # What lies in a directory of pytest's was judged by the worker it belongs to.
+    left = _left_mounted(config.stash[MOUNTS_BEFORE], Path("/"))
+    if left:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        print(f"still mounted after the tests: {', '.join(left)}", file=sys.stderr)

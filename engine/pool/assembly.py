@@ -28,6 +28,7 @@ from engine.policy.capacity import user_capacity
 from engine.pool.dirty_limit import direct_io_below_bytes
 from engine.pool.disk_set import DiskSet
 from engine.pool.properties import PoolProperties
+from engine.pool.reserve import MetadataRoom
 from engine.vfs.files import Files
 from engine.vfs.filesystem import EngineFileSystem, FileSystemParts
 from engine.vfs.handles import Handles
@@ -82,6 +83,7 @@ class Engine:
         self.reader = ExtentReader(clock, base.metrics, base.disks, kernel=self.kernel)
         self.writer = ExtentWriter(base.metrics, base.disks, kernel=self.kernel)
         self.space = SpaceAccount()
+        self._room = MetadataRoom(base.pool_dir, base.events)
         self.pending = Pending(
             buffers=BufferPool(clock),
             space=self.space,
@@ -145,6 +147,7 @@ class Engine:
 
     def measure_space(self) -> None:
         """Take over what the disks have room for now; asks every disk."""
+        self._look_at_room()
         landed_before = self.space.landed
         for one in self.base.disks.presences():
             if one.present:
@@ -162,6 +165,12 @@ class Engine:
     def _after_commit(self, closed: ClosedGroup) -> None:
         self._groups.add()
         self.shipped_bytes += len(closed.encoded)
+        self._look_at_room()
+
+    def _look_at_room(self) -> None:
+        """Refuse what is new while the pool directory has no room for its metadata (P6)."""
+        self._room.look()
+        self.space.refusal = self._room.refusal
 
     def _note_damage(self, text: str) -> None:
         """Tell of a damaged database, and leave word for the next open (R6)."""

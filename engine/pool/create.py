@@ -41,8 +41,9 @@ from engine.pool.config import (
     save_config,
 )
 from engine.pool.devices import require_directory, shared_devices
-from engine.pool.ownership import PoolLock, fill_reserve
+from engine.pool.ownership import PoolLock
 from engine.pool.properties import PoolProperties, store_properties
+from engine.pool.reserve import fill_reserve
 
 FIRST_EPOCH = Epoch(1)
 _FIRST_ROOT_S_MAX = 30.0

@@ -29,7 +29,8 @@ from engine.pool.config import (
     write_durably,
 )
 from engine.pool.devices import DiskOpener, require_directory
-from engine.pool.ownership import PoolLock, fill_reserve
+from engine.pool.ownership import PoolLock
+from engine.pool.reserve import fill_reserve
 
 _UNFINISHED: Final = "import-unfinished"
 

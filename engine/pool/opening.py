@@ -25,8 +25,9 @@ from engine.pool.assembly import Engine, Foundations
 from engine.pool.config import PoolConfig, load_config
 from engine.pool.devices import DiskOpener, OpenedDisk
 from engine.pool.disk_set import CorruptionHook, DiskSet, JournalReach
-from engine.pool.ownership import PoolLock, fill_reserve
+from engine.pool.ownership import PoolLock
 from engine.pool.properties import load_properties
+from engine.pool.reserve import fill_reserve
 
 EPOCH_S_MAX = 60.0
 """How long an open waits until its epoch is acknowledged."""

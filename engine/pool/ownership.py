@@ -1,4 +1,4 @@
-"""One owner at a time: the lock of a pool directory, and its reserve."""
+"""One owner at a time: the lock of a pool directory."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import os
 from pathlib import Path
 
 from engine.errors import PoolBusyError, PoolError
-from engine.limits import POOL_RESERVE_BYTES
-from engine.pool.config import LOCK_NAME, RESERVE_NAME
+from engine.pool.config import LOCK_NAME
 
 
 class PoolLock:
@@ -47,30 +46,3 @@ class PoolLock:
             os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = -1
-
-
-def fill_reserve(pool_dir: Path) -> bool:
-    """Keep room beside the database for deletes and commits (P6).
-
-    Returns False when the file system of the pool directory has none.
-    """
-    path = pool_dir / RESERVE_NAME
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError:
-        return False  # Something else has the name: a pool opens without a reserve, too.
-    try:
-        if os.fstat(descriptor).st_size < POOL_RESERVE_BYTES:
-            os.posix_fallocate(descriptor, 0, POOL_RESERVE_BYTES)
-            # After a crash the room must still be there: by then the disk may be full.
-            os.fsync(descriptor)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
-
-
-def spend_reserve(pool_dir: Path) -> None:
-    """Give the reserved room back to the file system, for the database to use."""
-    (pool_dir / RESERVE_NAME).unlink(missing_ok=True)

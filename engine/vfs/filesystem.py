@@ -152,6 +152,7 @@ class EngineFileSystem:
 
     def link(self, inode_id: InodeId, parent: InodeId, name: bytes) -> Attributes:
         self._begin_change()
+        self._require_metadata_room()
         return self._tree.link(inode_id, parent, name)
 
     def unlink(self, parent: InodeId, name: bytes) -> None:
@@ -244,6 +245,7 @@ class EngineFileSystem:
             raise InvalidArgumentError("an attribute name has 1 to 255 bytes")
         if len(value) > XATTR_VALUE_BYTES_MAX:
             raise AttributeTooLargeError(f"a value of {len(value)} bytes")
+        self._require_metadata_room()
         self._xattrs.set_xattr(inode_id, name, value)
 
     def remove_xattr(self, inode_id: InodeId, name: bytes) -> None:
@@ -352,8 +354,13 @@ class EngineFileSystem:
     # Space
 
     def _require_room(self) -> None:
+        self._require_metadata_room()
         if self._space.free_bytes == 0 and self._pending.open is None:
             raise NoSpaceError("the pool is full: no room for a new file")
+
+    def _require_metadata_room(self) -> None:
+        if self._space.refusal:
+            raise NoSpaceError(self._space.refusal)
 
     def statistics(self) -> FileSystemStatistics:
         with self._store.lock:

@@ -23,6 +23,8 @@ class SpaceAccount:
         self._taken = 0
         self._landed = 0
         self._landed_before = 0
+        self.refusal = ""
+        """Why nothing new is taken, whatever the disks have room for; else empty."""
 
     def measure(self, capacity: UserCapacity, *, landed_before: int) -> None:
         """Take over what the disks say now.
@@ -43,6 +45,8 @@ class SpaceAccount:
     def reserve(self) -> None:
         """Reserve room for one extent, or raise NoSpaceError."""
         with self._lock:
+            if self.refusal:
+                raise NoSpaceError(self.refusal)
             if self._free_extents() < 1:
                 raise NoSpaceError("the pool is full: no room for another extent")
             self._taken += 1
@@ -61,7 +65,7 @@ class SpaceAccount:
     @property
     def free_bytes(self) -> int:
         """User bytes that could still be accepted into new extents."""
-        return max(0, self._free_extents()) * EXTENT_BYTES_MAX
+        return 0 if self.refusal else max(0, self._free_extents()) * EXTENT_BYTES_MAX
 
     @property
     def total_bytes(self) -> int:

@@ -8,7 +8,8 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -80,15 +81,21 @@ def test_another_user_is_refused_even_when_the_mode_lets_him_in(
     assert json.loads(done.stdout)["sentence"] == "this pool belongs to another user"
 
 
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A directory with a path short enough for a socket's, wherever the tests run."""
+    with tempfile.TemporaryDirectory(prefix="dfs-") as folder:
+        yield Path(folder)
+
+
 @pytest.mark.parametrize("runtime", ["set", "unset"])
 def test_a_pool_directory_with_a_long_path_is_reached_elsewhere(
     serve: Callable[..., ControlServer],
-    tmp_path_factory: pytest.TempPathFactory,
+    short: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     runtime: str,
 ) -> None:
-    short = tmp_path_factory.mktemp("run")
     long = tmp_path / ("d" * 120)
     long.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(short))
@@ -107,10 +114,13 @@ def test_a_pool_directory_with_a_long_path_is_reached_elsewhere(
 
 
 def test_a_private_directory_that_others_can_write_to_is_not_used(
-    serve: Callable[..., ControlServer], pool_directory: Path, monkeypatch: pytest.MonkeyPatch
+    serve: Callable[..., ControlServer],
+    pool_directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    short: Path,
 ) -> None:
     long = pool_directory / ("d" * 120)
-    planted = pool_directory / "t" / f"dynamicfs-{os.geteuid()}"
+    planted = short / f"dynamicfs-{os.geteuid()}"
     for directory in (long, planted):
         directory.mkdir(parents=True)
     planted.chmod(0o777)

@@ -1,0 +1,1 @@
+"""Errors in place of crashes: disks and database that refuse, tear, hang, lie or answer late."""

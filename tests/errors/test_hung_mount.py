@@ -1,0 +1,170 @@
+"""A disk that lies on a mount which stops answering, below a pool that is mounted itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, TypeVar
+
+import pytest
+
+from engine.model.redundancy import ErasureCoding
+from tests.e2e.harness import (
+    COMMAND_S,
+    ROOT,
+    LivePool,
+    Outcome,
+    PoolPlan,
+    command_environment,
+    wait_for,
+)
+from tests.fuse.conftest import TREE
+from tests.fuse.mounting import Served, serve
+
+T = TypeVar("T")
+
+ANSWER_S: Final = 30.0
+"""How long a program may wait for the pool while a disk hangs: some calls of 1 s."""
+
+HUNG: Final = 4
+"""Which disk it is."""
+
+DATA: Final = bytes(range(256)) * 4096
+
+
+class HungDisk:
+    """A pool of five disks, the last of them on a mount of its own, whose server can stop."""
+
+    def __init__(self, root: Path, below: Served) -> None:
+        self.below = below
+        disk = below.path / "disk"
+        disk.mkdir()
+        root.mkdir()
+        (root / f"disk{HUNG}").symlink_to(disk)
+        self.live = LivePool(root, PoolPlan(disk_count=5, redundancy=ErasureCoding(2, 2)))
+        self.process: subprocess.Popen[str] | None = None
+
+    def mount(self) -> bool:
+        """Serve the pool, with short limits for its disks; return True once it is there."""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.errors.hasty_server"]
+            + [str(self.live.pool_dir), str(self.live.mountpoint)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=command_environment(),
+            cwd=ROOT,
+        )
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "mounted\n"
+        return True
+
+    def unmount(self) -> Outcome:
+        return self.live.command("unmount", str(self.live.mountpoint))
+
+    def is_named(self) -> bool:
+        """Whether the status says of the disk that something is wrong with it."""
+        return bool(self.live.view().disks[HUNG].reason)
+
+    def stop_answering(self) -> None:
+        self.below.process.send_signal(signal.SIGSTOP)
+
+    def answer_again(self) -> None:
+        self.below.process.send_signal(signal.SIGCONT)
+
+    def file(self, name: str) -> Path:
+        return self.live.mountpoint / name
+
+    def close(self) -> None:
+        """Let everything go on, and end it."""
+        self.answer_again()
+        self.live.close()
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(COMMAND_S)
+            assert self.process.stdout is not None
+            self.process.stdout.close()
+
+
+@contextmanager
+def _hung_disk(folder: Path) -> Iterator[HungDisk]:
+    with serve(TREE, folder=folder) as below:
+        disk = HungDisk(folder / "pool-root", below)
+        try:
+            yield disk
+        finally:
+            disk.close()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[HungDisk]:
+    with _hung_disk(tmp_path) as made:
+        yield made
+
+
+def _within(limit_s: float, work: Callable[[], T]) -> T:
+    """Return what *work* does in a thread of its own; AssertionError when it takes too long."""
+    done: list[T] = []
+    thread = threading.Thread(target=lambda: done.append(work()), daemon=True)
+    begun_s = time.monotonic()
+    thread.start()
+    thread.join(limit_s)
+    assert done, f"no result within {time.monotonic() - begun_s:.1f} s"
+    return done[0]
+
+
+def _write_synced(path: Path, data: bytes) -> bool:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+    try:
+        os.write(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def test_programs_go_on_while_a_disk_hangs_below_the_pool(disk: HungDisk) -> None:
+    disk.mount()
+    _write_synced(disk.file("before"), DATA)
+    disk.live.unmount()
+    disk.mount()
+
+    disk.stop_answering()
+
+    # Nothing is in any cache: the pages come from the disks that answer.
+    assert _within(ANSWER_S, disk.file("before").read_bytes) == DATA
+    assert _within(ANSWER_S, lambda: _write_synced(disk.file("small"), b"small"))
+    assert _within(ANSWER_S, lambda: _write_synced(disk.file("large"), DATA))
+    wait_for(
+        "the disk is named", lambda: bool(disk.live.view().disks[HUNG].reason), limit_s=ANSWER_S
+    )
+
+    assert (
+        _within(ANSWER_S, lambda: disk.live.command("unmount", str(disk.live.mountpoint))).code == 0
+    )
+    disk.answer_again()
+    assert disk.process is not None
+    assert disk.process.wait(COMMAND_S) == 0
+    disk.mount()
+    for name, wanted in (("before", DATA), ("small", b"small"), ("large", DATA)):
+        assert disk.file(name).read_bytes() == wanted
+
+
+def test_a_pool_opens_while_a_disk_hangs_and_takes_it_in_when_it_answers(disk: HungDisk) -> None:
+    disk.mount()
+    _write_synced(disk.file("before"), DATA)
+    disk.live.unmount()
+    disk.stop_answering()
+
+    assert _within(ANSWER_S, disk.mount)
+    assert _within(ANSWER_S, disk.file("before").read_bytes) == DATA
+    assert not disk.live.view().disks[HUNG].present
+
+    disk.answer_again()
+    disk.live.find_disks(missing=0)
