@@ -65,12 +65,12 @@ class Storm:
     crashes: ``start``, crash, ``wait``, mount again, ``settle``; then the next one.
     """
 
-    def __init__(self, mountpoint: Path, seed: int) -> None:
-        """Make the directory, durably."""
+    def __init__(self, mountpoint: Path, seed: int, *, name: str = "storm") -> None:
+        """Make the directory *name*, durably; storms of other names may blow beside it."""
         self.seed = seed
         self.operations = 0
         self.failure: OSError | None = None
-        self._folder = mountpoint / "storm"
+        self._folder = mountpoint / name
         self._folder.mkdir()
         _sync_folder(mountpoint)
         self._source = random.Random(seed)
@@ -89,7 +89,7 @@ class Storm:
         """Begin to write on a thread of its own."""
         self._stopping.clear()
         self.failure = None
-        self._thread = threading.Thread(target=self.blow, name="storm", daemon=True)
+        self._thread = threading.Thread(target=self.blow, name=self._folder.name, daemon=True)
         self._thread.start()
 
     def wait(self) -> None:
@@ -185,6 +185,7 @@ class Storm:
         found.append(self._judge_log())
         for leftover in self._folder.glob("*.new"):
             leftover.unlink()
+        _sync_folder(self._folder)  # Or what was removed here may be found after the next crash.
         return [text for text in found if text]
 
     def _read(self, name: str) -> bytes | None:
@@ -238,7 +239,9 @@ class Storm:
         if not wanted.startswith(data) or whole < self._log_safe:
             return f"log {_told(data)}: {whole} lines, {self._log_safe} acknowledged"
         if data:
-            os.truncate(self._folder / "log", whole * LOG_LINE)
+            with (self._folder / "log").open("r+b") as log:
+                log.truncate(whole * LOG_LINE)
+                os.fsync(log.fileno())
         self._log_safe = self._log_begun = whole
         return ""
 

@@ -15,46 +15,61 @@ from tests.e2e.contents import Contents
 from tests.e2e.harness import LivePool, live_pool, run_tool, wait_for, wait_for_death
 
 STORM_S_MAX = 0.5
+WRITERS = 6
+"""Threads that fsync at once, so that they share commits."""
+
 IMMEDIATE_EVERY = 6
 """Every so many rounds the server dies right after the mount: recovery is killed, too."""
 
 
-def _survive(root: Path, *, rounds: int, seed: int) -> int:
-    """Let a storm live through *rounds* kills; return how many operations it did.
+def _survive(root: Path, *, rounds: int, seed: int, writers: int = 1) -> int:
+    """Let storms live through *rounds* kills; return how many operations they did.
 
     Any contradiction fails with the round and the seed that make it again.
     """
     moments = random.Random(seed)
     with live_pool(root) as pool:
-        storm = Storm(pool.mountpoint, seed)
+        storms = [Storm(pool.mountpoint, seed + one, name=f"storm{one}") for one in range(writers)]
         for number in range(rounds):
-            storm.start()
+            for storm in storms:
+                storm.start()
             limit_s = 0.0 if number % IMMEDIATE_EVERY == IMMEDIATE_EVERY - 1 else STORM_S_MAX
             time.sleep(moments.uniform(0.0, limit_s))
-            early = storm.failure
+            early = [storm.failure for storm in storms if storm.failure is not None]
             pool.kill()
-            storm.wait()
-            assert early is None, f"round {number}: writing failed before the kill: {early}"
+            for storm in storms:
+                storm.wait()
+            assert early == [], f"round {number}: writing failed before the kill"
 
             pool.mount()
 
-            assert storm.settle() == [], f"round {number} of seed {seed}"
+            found = [text for storm in storms for text in storm.settle()]
+            assert found == [], f"round {number} of seed {seed}"
         assert pool.ask("check").code == 0
-    return storm.operations
+    return sum(storm.operations for storm in storms)
 
 
-def test_twenty_five_kills_leave_each_file_old_or_new(tmp_path: Path) -> None:
-    operations = _survive(tmp_path, rounds=25, seed=8)
+def test_fifteen_kills_leave_each_file_old_or_new(tmp_path: Path) -> None:
+    operations = _survive(tmp_path, rounds=15, seed=8)
 
-    assert operations > 100, "the storm hardly blew"
+    assert operations > 60, "the storm hardly blew"
+
+
+def test_kills_while_many_threads_wait_for_one_commit_lose_nothing_acknowledged(
+    tmp_path: Path,
+) -> None:
+    operations = _survive(tmp_path, rounds=6, seed=18, writers=WRITERS)
+
+    assert operations > 40, "the storms hardly blew"
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
-def test_two_hundred_kills_leave_each_file_old_or_new(tmp_path: Path) -> None:
-    operations = _survive(tmp_path, rounds=200, seed=88)
+@pytest.mark.parametrize("writers", [1, WRITERS])
+def test_two_hundred_kills_leave_each_file_old_or_new(tmp_path: Path, writers: int) -> None:
+    operations = _survive(tmp_path, rounds=200, seed=88, writers=writers)
 
-    assert operations > 1000, "the storm hardly blew"
+    assert operations > 1000, "the storms hardly blew"
 
 
 def _find_all_disks(pool: LivePool) -> None:
