@@ -35,7 +35,8 @@ def recover_stale(mountpoint: str) -> bool:
     """
     # Only the parent is resolved: looking at the mount itself might never end.
     folder, name = os.path.split(os.path.abspath(mountpoint))
-    entry = find_mount(os.path.join(os.path.realpath(folder), name))
+    real = os.path.join(os.path.realpath(folder), name)
+    entry = find_mount(real)
     if entry is None or entry.kind != KIND:
         return False
     error = probe(mountpoint, LOOK_S)
@@ -45,9 +46,13 @@ def recover_stale(mountpoint: str) -> bool:
         case TimeoutError():
             _abort(entry)
         case _:
+            if find_mount(real) != entry:
+                return False  # The watchdog of the dead server was quicker.
             raise PoolError(f"{mountpoint} is mounted already ({entry.source})")
     failure = detach(entry.mountpoint, Detach.NOW)
     if failure:
+        if find_mount(real) != entry:
+            return False
         raise PoolError(
             f"a dead mount is at {mountpoint} and cannot be taken away "
             f"({os.strerror(failure)}); run: umount -l {mountpoint}"
