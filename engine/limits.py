@@ -126,6 +126,13 @@ EVENTS_MAX: Final = 2048
 FINDINGS_MAX: Final = 10_000
 """Lines of the timeline, and of a scrub's result; older or further ones are dropped."""
 
+EVENT_FILE_BYTES: Final = 1 * MIB
+"""Events on file: two of this size, some ten thousand lines."""
+
+AUDIT_FILE_BYTES: Final = 4 * MIB
+AUDIT_FILES_MAX: Final = 8
+"""The audit trail: so many older files of this size, some hundred thousand lines."""
+
 # Control socket
 
 CONTROL_CLIENTS_MAX: Final = 8
@@ -137,6 +144,9 @@ CONTROL_REPLY_BYTES_MAX: Final = 64 * MIB
 
 CONTROL_IDLE_S: Final = 30.0
 """A client that neither asks nor takes its answer for this long is dropped."""
+
+CONTROL_VIEW_S: Final = 1.0
+"""A view that takes longer than this is answered with the last one and its age."""
 
 CONTROL_ANSWER_S: Final = 300.0
 """How long a command waits for one answer; ``check`` and ``sync`` take the longest."""

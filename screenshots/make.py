@@ -29,8 +29,9 @@ from engine.status.views import PoolView
 
 HERE = Path(__file__).resolve().parent
 REBUILD_DELAY_S = 8.0
-FILES = 160
+FILES = 80
 FILE_BYTES = 12 << 20
+REBUILD_BYTES_S = 48 << 20
 WAIT_S_MAX = 120.0
 SIZE = (120, 40)
 
@@ -72,19 +73,37 @@ def start(base: Path) -> Service:
 
 
 async def tell_the_story(service: Service, base: Path) -> None:
-    """Fill the pool, lose two disks, heal, and find rot."""
+    """Fill the pool, ask what a loss would cost, lose disks, heal, find rot, drain."""
     filling = in_thread(lambda: fill(base / "mnt" / "photos"))
     await picture(service, "healthy", seconds=6)
     await asyncio.to_thread(filling.join)
     service.verbs.sync()
+    await picture(service, "what-if", seconds=1, keys=("7", "space", "down", "space"))
+    await picture(service, "files", seconds=1, keys=("6", "down", "enter", "down", "enter"))
 
+    await lose_and_heal(service, base)
+    rot(base / "d3", count=5)
+    service.verbs.start_scrub(repair=False)
+    await until(service, lambda view: view.scrub.finished_ns > 0)
+    await picture(service, "scrub-damage", seconds=1, keys=("4",))
+    await picture(service, "fail-dialog", seconds=2, keys=("F",))
+    await drain(service)
+    await picture(service, "events", seconds=1, keys=("8",))
+
+
+async def lose_and_heal(service: Service, base: Path) -> None:
+    """Take two disks away until the pool has healed, and give them back."""
     for name in ("d2", "d5"):
         (base / name).rename(base / f"{name}.away")
     service.verbs.probe_disks()
     await picture(service, "degraded", seconds=4)
+    # Slow enough to be looked at.
+    service.verbs.work.limit(REBUILD_BYTES_S)
     await until(service, lambda view: view.reconcile.active)
-    await picture(service, "rebuilding", seconds=1)
-    await picture(service, "rebuilding-narrow", seconds=1, size=(80, 24))
+    await picture(service, "rebuilding", seconds=4)
+    await picture(service, "rebuild-page", seconds=4, keys=("3",))
+    await picture(service, "rebuilding-narrow", seconds=2, size=(80, 24))
+    service.verbs.work.limit(0)
     await until(service, lambda view: not view.reconcile.active and not view.reconcile.waiting_s)
 
     for name in ("d2", "d5"):
@@ -92,11 +111,15 @@ async def tell_the_story(service: Service, base: Path) -> None:
     service.verbs.probe_disks()
     await until(service, lambda view: view.reconcile.active)
     await until(service, lambda view: not view.reconcile.active)
-    rot(base / "d3", count=5)
-    service.verbs.start_scrub(repair=False)
-    await until(service, lambda view: view.scrub.finished_ns > 0)
-    await picture(service, "scrub-damage", seconds=3)
-    await picture(service, "fail-dialog", seconds=2, keys=("F",))
+
+
+async def drain(service: Service) -> None:
+    """Empty a disk and look at it half-way."""
+    service.verbs.work.limit(REBUILD_BYTES_S)
+    service.verbs.disks.drain("d6")
+    await until(service, lambda view: view.reconcile.active)
+    await picture(service, "drain", seconds=4, keys=("2", *5 * ("down",)))
+    service.verbs.work.limit(0)
 
 
 async def picture(

@@ -16,7 +16,7 @@ _CALM = (HealthCheck.too_slow, HealthCheck.data_too_large)
 settings.register_profile("dev", max_examples=50, deadline=None, suppress_health_check=_CALM)
 settings.register_profile(
     "ci",
-    max_examples=100,
+    max_examples=60,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,

@@ -25,6 +25,13 @@ from engine.status.views import (
     VerdictView,
 )
 from engine.units import GIB, MIB
+from tests.canned_facets import (
+    CannedDisks,
+    CannedFiles,
+    CannedJournal,
+    CannedScrubs,
+    CannedWork,
+)
 
 
 def disk_view(disk_id: int, *, state: DiskState = DiskState.HEALTHY, reason: str = "") -> DiskView:
@@ -125,6 +132,14 @@ class CannedControl:
         self.refusal: EngineError | None = None
         """Raised by the next verbs, but not by ``view``."""
         self.contradictions: tuple[str, ...] = ()
+        self.disks = CannedDisks(self._hear)
+        self.work = CannedWork(self._hear)
+        self.scrubs = CannedScrubs(self._hear)
+        self.files = CannedFiles(self._hear)
+        self.journal = CannedJournal(self._hear)
+
+    def _hear(self, *call: object) -> None:
+        self._note(" ".join(map(str, call)))
 
     def _note(self, text: str) -> str:
         self.asked.append(text)
@@ -153,8 +168,8 @@ class CannedControl:
             raise UsageError(f"no disk is called {disk!r}")
         return self._note(f"set_disk_health {disk} {state}")
 
-    def add_disk(self, path: str, tier: str) -> str:
-        return self._note(f"add_disk {path} {tier}")
+    def add_disk(self, path: str, tier: str, *, spare: bool = False) -> str:
+        return self._note(f"add_disk {path} {tier}" + (" spare" if spare else ""))
 
     def sync(self) -> str:
         return self._note("sync")

@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 from uuid import UUID
 
-from engine.clock import SystemClock
+from engine.clock import Clock, SystemClock
 from engine.device.memory import MemoryDevice
 from engine.device.protocol import Device
 from engine.format.label import encode_label
@@ -45,8 +45,16 @@ FIRST = PoolProperties(redundancy=ErasureCoding(2, 2))
 class MemoryEngine:
     """Five disks in memory, 2+2, and the engine over them while it is open."""
 
-    def __init__(self, folder: Path, *, disk_count: int = 5, lands_itself: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        disk_count: int = 5,
+        lands_itself: bool = True,
+        clock: Clock | None = None,
+    ) -> None:
         """With *lands_itself* off, builders land only by ``land_one``."""
+        self._clock = clock or SystemClock()
         self._folder = folder
         self._lands_itself = lands_itself
         self._lives = 0
@@ -164,7 +172,8 @@ class MemoryEngine:
         opened: dict[DiskUuid, OpenedDisk] = {}
         for uuid, device in self.devices.items():
             there = uuid not in self.missing
-            opened[uuid] = OpenedDisk(device if there else None, "" if there else "taken away")
+            reached = self._reach(device) if there else None
+            opened[uuid] = OpenedDisk(reached, "" if there else "taken away")
         config = PoolConfig(
             name="tank",
             uuid=POOL,
@@ -177,7 +186,7 @@ class MemoryEngine:
             config,
             opened,
             OpenMode.READ_WRITE,
-            SystemClock(),
+            self._clock,
             lambda *found: None,
         )
         engine.measure_space()
@@ -186,6 +195,10 @@ class MemoryEngine:
         if self._lands_itself:
             engine.landing.start()
         return engine
+
+    def _reach(self, device: MemoryDevice) -> Device:
+        """Return what the engine is to use *device* through; a subclass may put faults between."""
+        return device
 
     def land_one(self) -> None:
         """Write and land the oldest frozen builder, as a landing thread does."""

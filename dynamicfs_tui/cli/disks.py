@@ -1,4 +1,4 @@
-"""Verbs about disks: add, list, probe, set their health."""
+"""Verbs about disks: add, list, probe."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from dynamicfs_tui.cli.command import Session, Verbs, add_json
 from dynamicfs_tui.cli.connection import connect
 from dynamicfs_tui.cli.gateway import Access
 from dynamicfs_tui.cli.output import health_code, print_json, print_sentences, print_table
-from engine.model.disk import DiskState, Tier
+from engine.model.disk import Tier
 from engine.status.views import DiskView, ExitCode
 from engine.units import format_bytes
-
-_DISK_HELP = "a disk's name, the start of its UUID, or its path"
 
 
 def register(verbs: Verbs) -> None:
@@ -21,26 +19,18 @@ def register(verbs: Verbs) -> None:
     add = verbs.add_for_pool("add-disk", run_add_disk, "make a directory a disk of the pool")
     add.add_argument("path", metavar="PATH", help="the directory, best a mounted disk's")
     add.add_argument("--tier", choices=[*Tier], default=Tier.HOT, help="its tier (hot)")
+    add.add_argument("--spare", action="store_true", help="use it only to heal")
     add_json(add)
 
     add_json(verbs.add_for_pool("list-disks", run_list_disks, "list the disks and their health"))
     add_json(verbs.add_for_pool("probe-disks", run_probe_disks, "look at every disk now"))
-
-    health = verbs.add_for_pool("set-disk-health", run_set_health, "set the state of a disk")
-    health.add_argument("disk", metavar="DISK", help=_DISK_HELP)
-    health.add_argument("state", metavar="STATE", choices=[*DiskState], help=", ".join(DiskState))
-    add_json(health)
-
-    fail = verbs.add_for_pool("fail-disk", run_fail_disk, "mark a disk failed and rebuild it")
-    fail.add_argument("disk", metavar="DISK", help=_DISK_HELP)
-    add_json(fail)
 
 
 def run_add_disk(session: Session, arguments: Namespace) -> int:
     """Add a disk."""
     path = str(Path(arguments.path).absolute())
     with connect(session, arguments.pool, access=Access.READ_WRITE) as connection:
-        sentence = connection.control.add_disk(path, str(arguments.tier))
+        sentence = connection.control.add_disk(path, str(arguments.tier), spare=arguments.spare)
     print_sentences(session, arguments, [sentence])
     return ExitCode.FINE
 
@@ -71,13 +61,23 @@ def _disk_row(disk: DiskView) -> tuple[str, ...]:
         disk.name,
         disk.uuid[:8],
         disk.tier.value,
-        disk.state.value if disk.present else f"{disk.state.value}, missing",
+        _state_words(disk),
         format_bytes(disk.total_bytes - disk.free_bytes),
         format_bytes(disk.total_bytes),
         str(disk.errors + disk.corruptions),
         disk.path,
         disk.reason,
     )
+
+
+def _state_words(disk: DiskView) -> str:
+    """Return the state and what else decides how the disk is used."""
+    words = [disk.state.value]
+    if disk.spare:
+        words.append("spare")
+    if not disk.present:
+        words.append("detached" if disk.detached else "missing")
+    return ", ".join(words)
 
 
 def run_probe_disks(session: Session, arguments: Namespace) -> int:
@@ -89,24 +89,6 @@ def run_probe_disks(session: Session, arguments: Namespace) -> int:
     return health_code(view)
 
 
-def run_set_health(session: Session, arguments: Namespace) -> int:
-    """Set a disk's state."""
-    return _set_state(session, arguments, str(arguments.state))
-
-
-def run_fail_disk(session: Session, arguments: Namespace) -> int:
-    """Set a disk's state to failed."""
-    return _set_state(session, arguments, DiskState.FAILED.value)
-
-
-def _set_state(session: Session, arguments: Namespace, state: str) -> int:
-    disk = _disk_name(arguments.disk)
-    with connect(session, arguments.pool, access=Access.READ_WRITE) as connection:
-        sentence = connection.control.set_disk_health(disk, state)
-    print_sentences(session, arguments, [sentence])
-    return ExitCode.FINE
-
-
-def _disk_name(text: str) -> str:
+def disk_name(text: str) -> str:
     """Make a relative path absolute: the engine may be in another directory."""
     return str(Path(text).absolute()) if "/" in text else text

@@ -153,11 +153,11 @@ def remove_dead_mount(mountpoint: Path) -> bool:
     return recover_stale(str(mountpoint))
 
 
-def run_console(pool_dir: Path, mountpoint: Path | None) -> int:
+def run_console(pool_dir: Path, mountpoint: Path | None, *, metrics_address: str) -> int:
     """Run engine, bridge and console in this process: ``dynamicfs_tui.service.run_console``."""
     from dynamicfs_tui.service import run_console as run  # noqa: PLC0415
 
-    return run(pool_dir, mountpoint, name=mount_name(pool_dir))
+    return run(pool_dir, mountpoint, name=mount_name(pool_dir), metrics_address=metrics_address)
 
 
 def run_demo(directory: Path | None) -> int:

@@ -56,6 +56,8 @@ class MountOptions:
     access: Access
     shared: bool
     """Whether other users may use the mount (``allow_other``)."""
+    metrics_address: str = ""
+    """``HOST:PORT`` where metrics are served over HTTP; empty: nowhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,8 +127,11 @@ class EngineGateway(Protocol):
     def remove_dead_mount(self, mountpoint: Path) -> bool:
         """Take away a mount whose process died; return whether there was one."""
 
-    def run_console(self, pool_dir: Path, mountpoint: Path | None) -> int:
-        """Run the console, mounted when *mountpoint* is given; return the exit code."""
+    def run_console(self, pool_dir: Path, mountpoint: Path | None, *, metrics_address: str) -> int:
+        """Run the console, mounted when *mountpoint* is given; return the exit code.
+
+        Metrics are served at *metrics_address* meanwhile, when that is not empty.
+        """
 
     def run_demo(self, directory: Path | None) -> int:
         """Run the demo; return the exit code."""

@@ -1,4 +1,4 @@
-"""Verbs that look: ``status``, ``show-redundancy``, ``list-extents``, ``metrics``, ``check``."""
+"""Verbs that look: ``status``, ``health``, ``show-redundancy``, ``list-extents``, ``check``."""
 
 from __future__ import annotations
 
@@ -11,15 +11,30 @@ from dynamicfs_tui.cli.disks import print_disks
 from dynamicfs_tui.cli.durations import format_duration
 from dynamicfs_tui.cli.gateway import Access
 from dynamicfs_tui.cli.output import health_code, print_json, print_table
-from engine.status.views import ExitCode, ExposureView, PoolView, ReconcileView, ScrubView
+from engine.status.views import (
+    DiskView,
+    ExitCode,
+    ExposureView,
+    PoolView,
+    ReconcileView,
+    ScrubView,
+)
 from engine.units import format_bytes
 
 EXTENTS_SHOWN = 1000
+DAMAGE_SHOWN = 5
+"""Damaged fragments that ``status`` names; a scrub names all."""
+
+LATE_SHOWN_S = 5.0
+"""An engine that is less late than this is at work, not stuck."""
 
 
 def register(verbs: Verbs) -> None:
     """Add the verbs of this module."""
     add_json(verbs.add_for_pool("status", run_status, "tell how the pool is"))
+    add_json(
+        verbs.add_for_pool("health", run_health, "tell in one line how the pool is, and each disk")
+    )
     add_json(
         verbs.add_for_pool(
             "show-redundancy", run_show_redundancy, "tell how many more losses the data survives"
@@ -30,7 +45,6 @@ def register(verbs: Verbs) -> None:
         "--limit", type=_count, default=EXTENTS_SHOWN, help=f"at most so many ({EXTENTS_SHOWN})"
     )
     add_json(extents)
-    add_json(verbs.add_for_pool("metrics", run_metrics, "print the engine's counters"))
     add_json(verbs.add_for_pool("check", run_check, "check the metadata for contradictions"))
 
 
@@ -59,10 +73,11 @@ def run_status(session: Session, arguments: Namespace) -> int:
 
 def status_lines(view: PoolView) -> list[str]:
     """Return the status for people, without the table of disks."""
-    verdict, capacity = view.verdict, view.capacity
-    lines = [f"{view.name}: {verdict.word.value} [{verdict.code}] {verdict.sentence}"]
-    if verdict.action:
-        lines.append(f"  do: {verdict.action}")
+    capacity = view.capacity
+    lines = [_verdict_line(view)]
+    if view.verdict.action:
+        lines.append(f"  do: {view.verdict.action}")
+    lines += _other_conditions(view)
     where = f"mounted at {view.mountpoint}" if view.mountpoint else "not mounted"
     how = "read-write" if view.writable else f"read-only: {view.read_only_reason or 'as asked'}"
     lines += [
@@ -76,6 +91,43 @@ def status_lines(view: PoolView) -> list[str]:
     lines += _reconcile_lines(view.reconcile)
     lines += _scrub_lines(view.scrub)
     return lines
+
+
+def _verdict_line(view: PoolView) -> str:
+    verdict = view.verdict
+    return f"{view.name}: {verdict.word.value} [{verdict.code}] {verdict.sentence}"
+
+
+def _other_conditions(view: PoolView) -> list[str]:
+    """Return everything else that holds, worst first, and how old the view is if it is."""
+    others = [one for one in view.conditions if one != view.verdict]
+    lines = [f"  also [{one.code}] {one.sentence}" for one in others]
+    if view.heartbeat_s >= LATE_SHOWN_S:
+        lines.append(f"  the engine is {format_duration(view.heartbeat_s)} behind")
+    return lines
+
+
+def run_health(session: Session, arguments: Namespace) -> int:
+    """Print the verdict in one line, then what is told of each disk's health."""
+    view = _view(session, arguments)
+    if arguments.json:
+        fields = {"verdict": view.verdict, "conditions": view.conditions, "disks": view.disks}
+        print_json(session, {"schema_version": view.schema_version, **fields})
+        return health_code(view)
+    print(_verdict_line(view), file=session.stdout)
+    columns = ("disk", "state", "io", "checksum", "timeouts", "recent", "p99", "smart", "remark")
+    rows = [_health_row(disk) for disk in view.disks]
+    print_table(session, columns, rows, right="io checksum timeouts recent p99")
+    return health_code(view)
+
+
+def _health_row(disk: DiskView) -> tuple[str, ...]:
+    errors = disk.lifetime
+    state = str(disk.state) if disk.present or disk.detached else f"{disk.state}, missing"
+    slowest = f"{disk.latency_p99_s * 1000:.1f} ms" if disk.latency_p99_s else "-"
+    counts = (errors.io, errors.checksum, errors.timeouts, errors.recent)
+    remark = disk.reason or disk.job
+    return (disk.name, state, *map(str, counts), slowest, disk.smart or "-", remark)
 
 
 def _may_fail(exposure: ExposureView) -> str:
@@ -100,13 +152,34 @@ def _reconcile_lines(reconcile: ReconcileView) -> list[str]:
 
 def _scrub_lines(scrub: ScrubView) -> list[str]:
     if scrub.running:
-        return [f"  scrubbing: {scrub.done_fragments} of {scrub.total_fragments} fragments"]
+        word = "scrub paused" if scrub.paused else "scrubbing"
+        left = "" if scrub.paused else f", {format_duration(scrub.eta_s)} left"
+        return [
+            f"  {word}: {scrub.done_fragments} of {scrub.total_fragments} fragments{left}",
+            *_damage_lines(scrub),
+        ]
     if not scrub.finished_ns:
         return []
     return [
         f"  last scrub: {scrub.intact} intact, {scrub.corrupt} corrupt, {scrub.missing} missing, "
-        f"{scrub.misplaced} misplaced, {scrub.repaired} repaired"
+        f"{scrub.misplaced} misplaced, {scrub.repaired} repaired",
+        *_damage_lines(scrub),
     ]
+
+
+def _damage_lines(scrub: ScrubView) -> list[str]:
+    """Return what is damaged still, by file where one is known, and what to do."""
+    left = [one for one in scrub.findings if one.outcome not in ("repaired", "gone")]
+    lines = []
+    for one in left[:DAMAGE_SHOWN]:
+        what = one.path or (f"extent {one.extent_id}" if one.kind == "fragment" else one.name)
+        outcome = f", {one.outcome}" if one.outcome else ""
+        where = f" on {one.disk}" if one.disk else ""
+        lines.append(f"  damaged: {what}{where}: {one.cause or one.verdict}{outcome}")
+        lines += [f"    do: {one.advice}"] if one.advice else []
+    if len(left) > DAMAGE_SHOWN:
+        lines.append(f"  and {len(left) - DAMAGE_SHOWN} more: `scrub --json` lists all")
+    return lines
 
 
 def run_show_redundancy(session: Session, arguments: Namespace) -> int:
@@ -157,20 +230,6 @@ def _cell(value: object) -> str:
     if isinstance(value, Mapping):
         return ":".join(map(_cell, value.values()))
     return str(value)
-
-
-def run_metrics(session: Session, arguments: Namespace) -> int:
-    """Print counters, one a line: ``name{label} value``."""
-    with connect(session, arguments.pool, access=Access.READ_ONLY) as connection:
-        metrics = connection.control.metrics()
-    if arguments.json:
-        print_json(session, metrics)
-        return ExitCode.FINE
-    for name, values in sorted(metrics.items()):
-        for label, value in sorted(values.items()):
-            where = f"{{{label}}}" if label else ""
-            print(f"{name}{where} {value:.15g}", file=session.stdout)
-    return ExitCode.FINE
 
 
 def run_check(session: Session, arguments: Namespace) -> int:

@@ -10,16 +10,26 @@ from typing import Final
 
 from dynamicfs_tui.cli import (
     completion,
+    disk_life,
     disks,
     engine_gateway,
+    files,
     health,
+    journal,
+    metrics,
     mounting,
+    orphans,
+    policy,
     pools,
+    rebuild,
     screens,
-    work,
+    scrub,
+    spares,
 )
 from dynamicfs_tui.cli.command import SentenceParser, Session, Verbs
 from engine.errors import EngineError, ExtentUnrecoverableError, UsageError
+from engine.status.catalog import MEANINGS
+from engine.status.explain import code_of_refusal
 from engine.status.views import ExitCode
 
 DEBUG_VARIABLE: Final = "DYNAMICFS_DEBUG"
@@ -36,7 +46,22 @@ def build_parser() -> SentenceParser:
         allow_abbrev=False,
     )
     verbs = Verbs(parser)
-    for module in (pools, disks, mounting, health, work, screens):
+    for module in (
+        pools,
+        disks,
+        disk_life,
+        spares,
+        files,
+        policy,
+        orphans,
+        mounting,
+        health,
+        metrics,
+        journal,
+        scrub,
+        rebuild,
+        screens,
+    ):
         module.register(verbs)
     completion.register(verbs, build_parser)
     return parser
@@ -84,7 +109,11 @@ def _refuse(session: Session, error: Exception, code: ExitCode) -> int:
     """Print *error* as one sentence."""
     if os.environ.get(DEBUG_VARIABLE) == "1":
         raise error
-    print(f"dynamicfs: {_sentence(error)}", file=session.stderr)
+    known = code_of_refusal(error) if isinstance(error, EngineError) else None
+    told = f" [{known}]" if known else ""
+    print(f"dynamicfs:{told} {_sentence(error)}", file=session.stderr)
+    if known:
+        print(f"  do: {MEANINGS[known].action} (dynamicfs explain {known})", file=session.stderr)
     return code
 
 

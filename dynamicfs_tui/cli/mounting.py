@@ -9,7 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from dynamicfs_tui.cli.background import Announcement, start_in_background
-from dynamicfs_tui.cli.command import Session, Verbs, add_json
+from dynamicfs_tui.cli.command import SentenceParser, Session, Verbs, add_json
 from dynamicfs_tui.cli.connection import pool_path
 from dynamicfs_tui.cli.gateway import Access, MountOptions
 from dynamicfs_tui.cli.output import print_sentences
@@ -28,6 +28,7 @@ def register(verbs: Verbs) -> None:
         help="with --read-write: go on although too few journal disks are there; remembered",
     )
     mount.add_argument("--allow-other", action="store_true", help="let other users in")
+    add_metrics_address(mount)
     mount.add_argument("--foreground", action="store_true", help="serve until unmounted")
     mount.add_argument("--announce-to", type=int, help=argparse.SUPPRESS)
 
@@ -36,6 +37,16 @@ def register(verbs: Verbs) -> None:
     for verb in (unmount, sync):
         verb.add_argument("mountpoint", metavar="MOUNTPOINT", help="where the pool is mounted")
         add_json(verb)
+
+
+def add_metrics_address(verb: SentenceParser) -> None:
+    """Give *verb* the option to serve metrics over HTTP."""
+    verb.add_argument(
+        "--metrics-address",
+        metavar="HOST:PORT",
+        default="",
+        help="serve metrics for Prometheus here; anybody who reaches the address may read them",
+    )
 
 
 def check_mountpoint(mountpoint: str) -> Path:
@@ -70,6 +81,8 @@ def run_mount(session: Session, arguments: Namespace) -> int:
     command = [sys.executable, "-P", "-m", "dynamicfs_tui.cli", "mount", "--foreground"]
     command += ["--read-write"] * arguments.read_write + ["--force"] * arguments.force
     command += ["--allow-other"] * arguments.allow_other
+    if arguments.metrics_address:
+        command += ["--metrics-address", arguments.metrics_address]
     start_in_background([*command, "--", str(pool_dir), str(mountpoint)])
     kind = "read-write" if arguments.read_write else "read-only"
     print(f"{arguments.pool} is mounted {kind} at {arguments.mountpoint}", file=session.stdout)
@@ -92,6 +105,7 @@ def _serve(session: Session, arguments: Namespace, pool_dir: Path, mountpoint: P
         mountpoint=mountpoint,
         access=_access(arguments),
         shared=arguments.allow_other,
+        metrics_address=arguments.metrics_address,
     )
     try:
         check_mountpoint(arguments.mountpoint)

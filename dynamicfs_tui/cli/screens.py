@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dynamicfs_tui.cli.command import Session, Verbs
 from dynamicfs_tui.cli.connection import pool_path
-from dynamicfs_tui.cli.mounting import check_mountpoint
+from dynamicfs_tui.cli.mounting import add_metrics_address, check_mountpoint
 from engine.errors import UsageError
 
 
@@ -17,6 +17,7 @@ def register(verbs: Verbs) -> None:
     console.add_argument(
         "mountpoint", nargs="?", metavar="MOUNTPOINT", help="mount it here read-write meanwhile"
     )
+    add_metrics_address(console)
     demo = verbs.add(
         "demo", run_demo, "make or reopen a pool of six disks, mounted, in the console"
     )
@@ -35,7 +36,9 @@ def run_console(session: Session, arguments: Namespace) -> int:
     if arguments.mountpoint is not None:
         mountpoint = check_mountpoint(arguments.mountpoint)
     _need_terminal(session)
-    return session.engine.run_console(pool_dir, mountpoint)
+    return session.engine.run_console(
+        pool_dir, mountpoint, metrics_address=arguments.metrics_address
+    )
 
 
 def run_demo(session: Session, arguments: Namespace) -> int:

@@ -1,4 +1,4 @@
-"""The console's application: keys, dialogs, verbs in threads, and the way out."""
+"""The console's application: it polls, draws, hands keys to actions, and ends cleanly."""
 
 from __future__ import annotations
 
@@ -13,21 +13,20 @@ from textual import events
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.worker import Worker, WorkerState
 
-from dynamicfs_tui.console.actions import ACTIONS, MOVE, Action, find_action, key_name
-from dynamicfs_tui.console.dialog import PlanDialog
+from dynamicfs_tui.console.action import MOVE, Action, key_name
+from dynamicfs_tui.console.actions import ACTIONS, actions_of, find_action
+from dynamicfs_tui.console.alarms import Alarms
+from dynamicfs_tui.console.console_desk import ConsoleDesk
 from dynamicfs_tui.console.feed import ConsoleClock, Feed, MachineClock
+from dynamicfs_tui.console.frame import Frame
 from dynamicfs_tui.console.glyphs import ASCII, UNICODE, Glyphs
-from dynamicfs_tui.console.help_screen import HelpScreen
 from dynamicfs_tui.console.layout import TALL, WIDE
-from dynamicfs_tui.console.overview import PANE_DRAWS, Overview
 from dynamicfs_tui.console.palette import THEMES
-from dynamicfs_tui.console.pane import LivePane
-from dynamicfs_tui.console.plans import Plan, plan_quit
-from dynamicfs_tui.console.scene import Scene
+from dynamicfs_tui.console.palette_commands import ObjectCommands
+from dynamicfs_tui.console.plans import PoolHolder
+from dynamicfs_tui.console.scene import NO_KEYMAP, Keymap, Scene
 from dynamicfs_tui.console.text import safe
-from dynamicfs_tui.console.verbs import VERBS, Target, Verb
 from engine.status.control import PoolControl
 from engine.status.views import HealthWord, PoolView
 
@@ -48,6 +47,7 @@ class ConsoleApp(App[str]):
     CSS_PATH = "console.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (WIDE, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (TALL, "-tall")]
+    COMMANDS = App.COMMANDS | {ObjectCommands}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             ",".join(action.keys),
@@ -68,44 +68,36 @@ class ConsoleApp(App[str]):
         read_only: bool = False,
         theme: str = THEMES[0].name,
         poll_s: float | None = POLL_S,
+        take_view: Callable[[], PoolView] | None = None,
+        holder: PoolHolder = PoolHolder.THIS_PROCESS,
+        keymap: Keymap = NO_KEYMAP,
+        start: tuple[str, str] = ("", ""),
     ) -> None:
-        """Prepare the console of *control*; with ``poll_s=None`` only ``tick`` polls."""
+        """Prepare the console of *control*; with ``poll_s=None`` only ``tick`` polls.
+
+        *start* is the page seen first, and the pane of it that is enlarged.
+
+        *take_view* is where views come from when *control* answers one request
+        at a time: a slow verb must not make the picture old.
+        """
         super().__init__()
-        self._control = control
-        self._clock = clock or MachineClock()
-        self._glyphs = glyphs
+        self.clock: Final = clock or MachineClock()
+        self.glyphs: Final = glyphs
+        self.selected_uuid = ""
+        self._uuids: list[str] = []
         self._read_only = read_only
-        self._poll_s = poll_s
-        self._feed = Feed(control)
-        self._overview = Overview()
-        self._selected_uuid = ""
+        self.poll_s: Final = poll_s
+        self._chosen_keys = keymap
+        self._start = start
+        self._feed = Feed(take_view or control.view, clock=self.clock)
+        self.desk: Final = ConsoleDesk(self, control, holder=holder)
+        self.frame: Final = Frame(self.desk)
+        self._alarms = Alarms()
         self._held: tuple[float, Scene] | None = None
         self._drawn: tuple[object, ...] = ()
         self._last_word: HealthWord | None = None
         self._on_signal: Callable[[signal.Signals], None] | None = None
         self._catches_signals = False
-        self._handlers: Final[dict[str, Callable[[], None]]] = {
-            "events": self._toggle_events,
-            "zoom": self._toggle_zoom,
-            "back": partial(self._zoom, ""),
-            "hold": self._toggle_hold,
-            "down": partial(self._move, 1),
-            "up": partial(self._move, -1),
-            "page_down": partial(self._move, 10),
-            "page_up": partial(self._move, -10),
-            "top": partial(self._move, -1_000_000),
-            "bottom": partial(self._move, 1_000_000),
-            "next_pane": lambda: self._focus_step(1),
-            "previous_pane": lambda: self._focus_step(-1),
-            "help": self._help,
-            "palette": self.action_command_palette,
-            "quit": self._ask_quit,
-            **{
-                f"pane_{number}": partial(self._go_to_pane, name)
-                for number, name in enumerate(PANE_DRAWS, start=1)
-            },
-            **{name: partial(self._begin, find_action(name), verb) for name, verb in VERBS.items()},
-        }
         self.animation_level = "none"
         for each in THEMES:
             self.register_theme(each)
@@ -117,14 +109,14 @@ class ConsoleApp(App[str]):
         return dict(THEMES[0].variables)
 
     def compose(self) -> ComposeResult:
-        yield self._overview
+        yield self.frame
 
     def catch_signals(self, on_signal: Callable[[signal.Signals], None] | None) -> None:
         """End cleanly on ``STOP_SIGNALS``, calling *on_signal* first. Before ``run``."""
         self._catches_signals, self._on_signal = True, on_signal
 
     def on_mount(self) -> None:
-        if self._glyphs is ASCII:
+        if self.glyphs is ASCII:
             self.screen.add_class("-ascii")
         if self._catches_signals:
             loop = asyncio.get_running_loop()
@@ -133,10 +125,25 @@ class ConsoleApp(App[str]):
             # Only now: the driver put its own handler in place when it was
             # made. A stopped process would freeze every client of the mount.
             signal.signal(signal.SIGTSTP, signal.SIG_IGN)
-        self._overview.panes["disks"].focus()
+        self.set_keymap({action: ",".join(keys) for action, keys in self._chosen_keys.items()})
+        self._open_start()
         self.tick()
-        if self._poll_s is not None:
-            self.set_interval(self._poll_s, self.tick)
+        if self.poll_s is not None:
+            self._feed.start(self.poll_s)
+            self.set_interval(self.poll_s, self.tick)
+
+    def _open_start(self) -> None:
+        name, pane = self._start
+        self.frame.open_page(name or self.frame.page.page_name)
+        page = self.frame.page
+        if pane in page.panes:
+            page.zoom(pane)
+        elif pane:
+            known = ", ".join(page.panes)
+            self.desk.tell(f"layout.pane: {name} has no pane {pane}; there are {known}", bad=True)
+
+    def on_unmount(self) -> None:
+        self._feed.stop()
 
     def _stop_for(self, number: signal.Signals) -> None:
         if self._on_signal is not None:
@@ -144,53 +151,79 @@ class ConsoleApp(App[str]):
         self.exit(f"signal {number.name}")
 
     def on_resize(self, _event: events.Resize) -> None:
-        self.call_after_refresh(self._redraw)
+        self.call_after_refresh(self.redraw)
 
     # Drawing
 
     def tick(self) -> None:
-        """Take a view and draw what changed. Never raises."""
+        """Take the newest view and draw what changed. Never raises."""
         self._feed.poll()
+        if self._feed.view is not None and self._alarms.observe(self._feed.view.events):
+            self.bell()
         self._tell_when_worse()
-        self._redraw()
+        self.redraw()
 
-    def _redraw(self) -> None:
+    def redraw(self, *, anew: bool = False) -> None:
+        """Draw when there is something new, or *anew* in any case."""
         scene = self._scene()
         if scene is None:
-            self._overview.show_notice(f"waiting for the pool\n{safe(self._feed.fault)}")
+            self.frame.show_notice(f"waiting for the pool\n{safe(self._feed.fault)}")
             return
         state = (
             self._feed.changes,
             scene.now_ns // 1_000_000_000,
             scene.selected_uuid,
             scene.held_s is None,
-            self._overview.zoomed,
+            scene.page,
+            scene.crumb,
+            scene.undo,
+            len(scene.alarms),
             self.size,
         )
-        if state != self._drawn:
+        if anew or state != self._drawn:
             self._drawn = state
-            self._overview.show(scene)
+            self.frame.show(scene)
+
+    def need_scene(self) -> Scene:
+        """Return what is on the screen; only for actions, which run when there is a view."""
+        scene = self._scene()
+        if scene is None:
+            raise RuntimeError("no view was taken yet")
+        return scene
 
     def _scene(self) -> Scene | None:
         feed = self._feed
         view, rates, held_s = feed.view, feed.rates, None
         if self._held is not None:
             since_s, held = self._held
-            view, rates, held_s = held.view, held.rates, self._clock.monotonic_s() - since_s
+            view, rates, held_s = held.view, held.rates, self.clock.monotonic_s() - since_s
         if view is None:
             return None
-        if not any(disk.uuid == self._selected_uuid for disk in view.disks):
-            self._selected_uuid = view.disks[0].uuid if view.disks else ""
+        self._keep_selection([disk.uuid for disk in view.disks])
+        page = self.frame.page
         return Scene(
             view=view,
             rates=rates,
-            glyphs=self._glyphs,
-            now_ns=self._clock.now_ns(),
-            selected_uuid=self._selected_uuid,
+            glyphs=self.glyphs,
+            now_ns=self.clock.now_ns(),
+            selected_uuid=self.selected_uuid,
             read_only=self._read_only,
             held_s=held_s,
             fault=feed.fault,
+            stale_s=feed.stale_s,
+            page=page.page_name,
+            crumb=page.crumb(view),
+            alarms=self._alarms.open,
+            keymap=self._chosen_keys,
+            undo=self.desk.undo_title,
         )
+
+    def _keep_selection(self, uuids: list[str]) -> None:
+        """Select the next disk when the selected one has left."""
+        before, self._uuids = self._uuids, uuids
+        if self.selected_uuid not in uuids:
+            place = before.index(self.selected_uuid) if self.selected_uuid in before else 0
+            self.selected_uuid = uuids[min(place, len(uuids) - 1)] if uuids else ""
 
     def _tell_when_worse(self) -> None:
         view = self._feed.view
@@ -199,147 +232,69 @@ class ConsoleApp(App[str]):
         word, before = view.verdict.word, self._last_word
         self._last_word = word
         if before is not None and _HEALTH_ORDER.index(word) > _HEALTH_ORDER.index(before):
-            self._toast(f"{word.upper()}: {view.verdict.sentence}", bad=True)
+            self.desk.tell(f"{word.upper()}: {view.verdict.sentence}", bad=True)
 
-    def _toast(self, text: str, *, bad: bool) -> None:
-        self.notify(
-            "\n".join(safe(row) for row in text.splitlines()),
-            severity="error" if bad else "information",
-            timeout=10 if bad else 5,
-            markup=False,
-        )
-
-    # Keys that look
-
-    def action_act(self, action_id: str) -> None:
-        """Do what the key of *action_id* stands for, or say why not."""
-        action = find_action(action_id)
-        scene = self._scene()
-        if action.changes_pool:
-            if scene is None:
-                return
-            refusal = action.why_not(scene.view, scene.selected, read_only=self._read_only)
-            if refusal:
-                self._toast(f"{key_name(action.keys[0])} {action.title}: {refusal}", bad=True)
-                return
-        self._handlers[action_id]()
-        self._redraw()
-
-    def _move(self, rows: int) -> None:
-        name = self._overview.focused_pane
-        scene = self._scene()
-        if name != "disks":
-            self._overview.panes[name].scroll_rows(rows)
-        elif scene is not None and scene.view.disks:
-            uuids = [disk.uuid for disk in scene.view.disks]
-            here = uuids.index(scene.selected_uuid)
-            self._selected_uuid = uuids[max(0, min(len(uuids) - 1, here + rows))]
-
-    def on_live_pane_row_clicked(self, message: LivePane.RowClicked) -> None:
-        scene = self._scene()
-        disks = scene.view.disks if scene else ()
-        if message.pane is self._overview.panes["disks"] and message.row < len(disks):
-            self._selected_uuid = disks[message.row].uuid
-            self._redraw()
-
-    def _go_to_pane(self, name: str) -> None:
-        if self._overview.focused_pane == name:
-            self._zoom("" if self._overview.zoomed == name else name)
-        else:
-            if self._overview.zoomed:
-                self._zoom(name)
-            self._overview.panes[name].focus()
-
-    def _zoom(self, name: str) -> None:
-        self._overview.zoom(name)
-
-    def _toggle_zoom(self) -> None:
-        self._zoom("" if self._overview.zoomed else self._overview.focused_pane)
-
-    def _toggle_events(self) -> None:
-        self._zoom("" if self._overview.zoomed == "events" else "events")
-
-    def _focus_step(self, step: int) -> None:
-        if step > 0:
-            self.screen.focus_next()
-        else:
-            self.screen.focus_previous()
-
-    def _toggle_hold(self) -> None:
+    def toggle_hold(self) -> None:
+        """Hold the display, or let it go on."""
         scene = self._scene()
         if self._held is not None:
             self._held = None
         elif scene is not None:
-            self._held = (self._clock.monotonic_s(), scene)
+            self._held = (self.clock.monotonic_s(), scene)
 
-    def _help(self) -> None:
+    def acknowledge(self) -> None:
+        """Take the alarms off the screen."""
+        self._alarms.acknowledge()
+        self.redraw()
+
+    # Keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Say which keys work on this page: one key may mean another thing on another."""
+        if action == "act":
+            here = actions_of(self.frame.page.page_name)
+            return any(each.action_id == parameters[0] for each in here)
+        return super().check_action(action, parameters)
+
+    def action_act(self, action_id: str) -> None:
+        """Do what the key of *action_id* stands for, or say why not."""
+        action = find_action(action_id)
+        if action.changes_pool:
+            self._held = None  # Nobody decides on an old picture.
         scene = self._scene()
-        if scene is not None:
-            self.push_screen(HelpScreen(scene))
+        if scene is None:
+            if action_id == "quit":
+                self.exit("quit")
+            return
+        refusal = action.why_not(scene)
+        if refusal:
+            self.desk.tell(
+                f"{key_name(action.keys_in(scene)[0])} {action.title}: {refusal}", bad=True
+            )
+            return
+        action.run(self.desk)
+        self.redraw()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         for action in ACTIONS:
-            if action.group != MOVE and action.action_id not in ("palette", "back"):
-                name = f"{action.title}  ({key_name(action.keys[0])})"
-                yield SystemCommand(name, action.help, partial(self.action_act, action.action_id))
+            if action.group != MOVE and action.action_id not in ("palette", "back", "enter"):
+                keys = self._chosen_keys.get(action.action_id, action.keys)
+                name = f"{action.title}  ({key_name(keys[0])})"
+                yield SystemCommand(name, action.help, partial(self.run_action_at_home, action))
         yield SystemCommand("theme", "Choose colours.", self.action_change_theme)
         yield SystemCommand("screenshot", "Save this screen as SVG.", self.deliver_screenshot)
 
-    # Keys that act
-
-    def _begin(self, action: Action, verb: Verb) -> None:
-        self._held = None  # Nobody decides on an old picture.
-        scene = self._scene()
-        if scene is None:
-            return
-        target = scene.selected
-        if verb.plan is None:
-            self._run_verb(action, verb, target)
-        else:
-            plan = verb.plan(scene.view, target)
-            self._ask(plan, partial(self._run_verb, action, verb, target))
-
-    def _ask(self, plan: Plan, do: Callable[[], None]) -> None:
-        def answered(confirmed: bool | None) -> None:  # noqa: FBT001 - Textual calls it so
-            if confirmed:
-                do()
-
-        self.push_screen(PlanDialog(plan, clock=self._clock, glyphs=self._glyphs), answered)
-
-    def _run_verb(self, action: Action, verb: Verb, target: Target) -> None:
-        self.run_worker(
-            partial(verb.call, self._control, target),
-            name=action.title,
-            group="verbs",
-            thread=True,
-            exit_on_error=False,
-        )
-
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        worker = event.worker
-        if worker.group != "verbs":
-            return
-        if event.state is WorkerState.SUCCESS:
-            self._toast(str(worker.result), bad=False)
-            self.tick()
-        elif event.state is WorkerState.ERROR:
-            error = worker.error
-            logger.error("%s failed", worker.name, exc_info=error)
-            self._toast(f"{worker.name}: {error or type(error).__name__}", bad=True)
+    def run_action_at_home(self, action: Action) -> None:
+        """Run *action* as the palette does, on a page where it is at home."""
+        if action not in actions_of(self.frame.page.page_name):
+            home = next(n for n in self.frame.pages if action in actions_of(n))
+            self.desk.go_to(home)
+        self.action_act(action.action_id)
 
     # The way out
 
     async def action_quit(self) -> None:
-        self._ask_quit()
+        self.action_act("quit")
 
     def action_help_quit(self) -> None:
-        self._toast("q quits, after a question", bad=False)
-
-    def _ask_quit(self) -> None:
-        if isinstance(self.screen, PlanDialog):
-            return
-        view: PoolView | None = self._feed.view
-        if view is None:
-            self.exit("quit")
-        else:
-            self._ask(plan_quit(view), partial(self.exit, "quit"))
+        self.desk.tell("q quits, after a question")

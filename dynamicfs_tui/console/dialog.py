@@ -25,6 +25,7 @@ _VERDICT_TONES = {
     PlanVerdict.SAFE: Tone.OK,
     PlanVerdict.RISKY: Tone.WARN,
     PlanVerdict.BLOCKED: Tone.BAD,
+    PlanVerdict.WAIT: Tone.BUSY,
 }
 
 
@@ -57,13 +58,18 @@ class PlanDialog(ModalScreen[bool]):
     """Ask whether to carry out a plan; dismissed with the answer."""
 
     def __init__(self, plan: Plan, *, clock: ConsoleClock, glyphs: Glyphs) -> None:
-        super().__init__(id="plan-dialog")
+        super().__init__(classes="dialog-screen")
         self._clock = clock
         self._glyphs = glyphs
         self.keys = DialogKeys(plan, opened_s=clock.monotonic_s())
 
     def compose(self) -> ComposeResult:
         yield DialogBody(id="dialog")
+
+    def show_plan(self, plan: Plan) -> None:
+        """Show *plan* instead; the dialog is deaf anew, for it says something else now."""
+        self.keys = DialogKeys(plan, opened_s=self._clock.monotonic_s())
+        self._draw()
 
     def on_mount(self) -> None:
         self._draw()
@@ -103,8 +109,9 @@ def dialog_lines(keys: DialogKeys, glyphs: Glyphs, width: int) -> Sequence[Line]
             label = name if index == 0 else ""
             rows.append(line(Piece(f"{label:<{NAME_CELLS}}", Tone.MUTED), part))
     tone = _VERDICT_TONES[plan.verdict]
-    rows += [EMPTY, line(Piece(f"{plan.verdict.value}: {plan.why}", tone)), EMPTY]
-    if plan.typed_name and plan.verdict is not PlanVerdict.BLOCKED:
+    said = wrap(f"{plan.verdict.value}: {plan.why}", width, 3)
+    rows += [EMPTY, *(line(Piece(part, tone)) for part in said), EMPTY]
+    if plan.typed_name and plan.can_be_confirmed:
         rows += [_typed_line(keys, glyphs), EMPTY]
     return [*rows, _choices(keys, glyphs)]
 
@@ -124,7 +131,7 @@ def _typed_line(keys: DialogKeys, glyphs: Glyphs) -> Line:
 def _choices(keys: DialogKeys, glyphs: Glyphs) -> Line:
     plan = keys.plan
     cancel = _choice("Cancel (Esc)", keys.choice is Choice.CANCEL, glyphs, Tone.STRONG)
-    if plan.verdict is PlanVerdict.BLOCKED:
+    if not plan.can_be_confirmed:
         return line(cancel)
     key = "Enter" if plan.typed_name else CONFIRM_KEY
     tone = Tone.STRONG if keys.armed else Tone.MUTED

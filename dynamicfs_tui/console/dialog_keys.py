@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final
 
-from dynamicfs_tui.console.plans import Plan, PlanVerdict
+from dynamicfs_tui.console.plans import Plan
 
 DEAF_S: Final = 0.4
 """A new dialog ignores every key for this long."""
@@ -50,7 +50,7 @@ class DialogKeys:
     @property
     def armed(self) -> bool:
         """Whether confirming is possible: not blocked, and the name is typed."""
-        if self.plan.verdict is PlanVerdict.BLOCKED:
+        if not self.plan.can_be_confirmed:
             return False
         return not self.plan.typed_name or self.typed == self.plan.typed_name
 
@@ -73,7 +73,7 @@ class DialogKeys:
             other = Choice.CONFIRM if self.choice is Choice.CANCEL else Choice.CANCEL
             self.choice = other if self.armed else Choice.CANCEL
             return Outcome.OPEN
-        if self.plan.typed_name and self.plan.verdict is not PlanVerdict.BLOCKED:
+        if self.plan.typed_name and self.plan.can_be_confirmed:
             self._edit(key, character)
             return Outcome.OPEN
         if key == CONFIRM_KEY and self.armed:

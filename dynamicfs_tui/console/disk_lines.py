@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from dynamicfs_tui.console.glyphs import Glyphs
-from dynamicfs_tui.console.scene import PaneText, Scene, rows_of
-from dynamicfs_tui.console.table import Column, choose_columns, table_head, table_row
+from dynamicfs_tui.console.live_table import TableSpec
+from dynamicfs_tui.console.scene import Scene
+from dynamicfs_tui.console.table import Column
 from dynamicfs_tui.console.text import (
     EMPTY,
     Line,
@@ -22,7 +24,6 @@ from dynamicfs_tui.console.text import (
     short_bytes,
     short_count,
     spark,
-    wrap,
 )
 from engine.status.views import DiskView
 
@@ -36,73 +37,79 @@ DiskColumn = Column[DiskView]
 Cell = Callable[[DiskView, int], Line]
 
 
-def disk_pane(scene: Scene, width: int) -> PaneText:
-    """Return the disk table with the selected disk's particulars below it."""
-    disks, glyphs = scene.view.disks, scene.glyphs
-    missing = sum(not disk.present for disk in disks)
-    title = f"Disks {len(disks)}" + (f"  {missing} missing" if missing else "")
-    if not disks:
-        todo = "No disks yet. Add one: dynamicfs add-disk"
-        return PaneText(title=title, body=rows_of((line(Piece(todo, Tone.MUTED)),)))
-    columns = choose_columns(_columns(scene), width - 2)
-    selected = scene.selected
-    body: list[Line] = []
-    cursor = 0
-    for index, disk in enumerate(disks):
-        here = selected is not None and disk.uuid == selected.uuid
-        cursor = index if here else cursor
-        mark = Piece(f"{glyphs.cursor if here else ' '} ", Tone.KEY)
-        body.append((mark, *table_row(columns, disk, glyphs.ellipsis)))
-    return PaneText(
-        title=title,
-        columns=((Piece("  "), *table_head(columns, glyphs.ellipsis)),),
-        body=rows_of(body),
-        foot=(_particulars(selected, glyphs, width),) if selected else (),
-        cursor=cursor,
-        hint="j/k move  F fail  H healthy",
-    )
+def _title(scene: Scene) -> str:
+    disks = scene.view.disks
+    missing = sum(not disk.present and not disk.detached for disk in disks)
+    spares = sum(disk.spare for disk in disks)
+    title = f"Disks {len(disks)}"
+    if missing:
+        title += f"  {missing} missing"
+    return title + (f"  {spares} spare" if spares else "")
 
 
-def _columns(scene: Scene) -> list[DiskColumn]:
+def disk_columns(scene: Scene) -> list[DiskColumn]:
+    """Return the columns of the disk table, as wide as names and reasons need.
+
+    What no disk has, a job or a temperature, takes no room.
+    """
+    disks = scene.view.disks
+    idle = {"JOB"} if not any(disk.job for disk in disks) else set()
+    cold = {"TEMP"} if all(disk.temperature_c is None for disk in disks) else set()
+    return [column for column in _every_column(scene) if column.title not in idle | cold]
+
+
+def _every_column(scene: Scene) -> list[DiskColumn]:
     glyphs, rates = scene.glyphs, scene.rates
     reads = [rates.of(disk.uuid).read_history for disk in scene.view.disks]
     writes = [rates.of(disk.uuid).write_history for disk in scene.view.disks]
     # A reason is worth more than a chart, as soon as there is one.
     reason_width = 24 if any(disk.reason for disk in scene.view.disks) else 8
-    read_top, write_top = _top(reads), _top(writes)
+    read_top, write_top = highest(reads), highest(writes)
 
     def read_spark(disk: DiskView, width: int) -> Line:
         if not disk.present:
-            return _absent(glyphs, width)
-        return _spark(rates.of(disk.uuid).read_history, width, read_top, glyphs)
+            return absent_cell(glyphs, width)
+        return spark_cell(rates.of(disk.uuid).read_history, width, read_top, glyphs)
 
     def write_spark(disk: DiskView, width: int) -> Line:
         if not disk.present:
-            return _absent(glyphs, width)
-        return _spark(rates.of(disk.uuid).write_history, width, write_top, glyphs)
+            return absent_cell(glyphs, width)
+        return spark_cell(rates.of(disk.uuid).write_history, width, write_top, glyphs)
 
     def read_rate(disk: DiskView, _width: int) -> Line:
-        return _rate(rates.of(disk.uuid).read_bytes_s if disk.present else None)
+        return rate_cell(rates.of(disk.uuid).read_bytes_s if disk.present else None)
 
     def write_rate(disk: DiskView, _width: int) -> Line:
-        return _rate(rates.of(disk.uuid).write_bytes_s if disk.present else None)
+        return rate_cell(rates.of(disk.uuid).write_bytes_s if disk.present else None)
 
     return [
-        Column(title="DISK", width=_name_width(scene), priority=0, cell=_name(glyphs)),
-        Column(title="STATE", width=10, priority=0, cell=_state(glyphs)),
-        Column(title="PRESENT", width=7, priority=1, cell=_presence(glyphs)),
+        Column(title="DISK", width=_name_width(scene), priority=0, cell=_name(glyphs),
+               value=lambda disk: safe(disk.name)),
+        Column(title="STATE", width=10, priority=0, cell=_state(glyphs),
+               value=lambda disk: disk.state.value),
+        Column(title="PRESENT", width=8, priority=1, cell=presence_cell(glyphs)),
         Column(title="TIER", width=4, priority=5, cell=_tier),
-        Column(title="USED", width=10, priority=9, cell=_used_bar(glyphs)),
-        Column(title="USE%", width=4, priority=2, cell=_used_percent, right=True),
-        Column(title="SIZE", width=5, priority=10, cell=_size, right=True),
-        Column(title="READ 60s", width=SPARK_CELLS, priority=7, cell=read_spark),
-        Column(title="R/s", width=5, priority=3, cell=read_rate, right=True),
-        Column(title="WRITE 60s", width=SPARK_CELLS, priority=8, cell=write_spark),
-        Column(title="W/s", width=5, priority=3, cell=write_rate, right=True),
-        Column(title="ERR", width=4, priority=4, cell=_errors, right=True),
-        Column(title="J", width=1, priority=6, cell=_journal(glyphs)),
+        Column(title="USED", width=10, priority=11, cell=used_bar_cell(glyphs), value=used_share),
+        Column(title="USE%", width=4, priority=2, cell=_used_percent, right=True,
+               value=lambda disk: 100 * used_share(disk)),
+        Column(title="SIZE", width=5, priority=12, cell=_size, right=True,
+               value=lambda disk: disk.total_bytes),
+        Column(title="READ 60s", width=SPARK_CELLS, priority=8, cell=read_spark),
+        Column(title="R/s", width=5, priority=3, cell=read_rate, right=True,
+               value=lambda disk: rates.of(disk.uuid).read_bytes_s or 0.0),
+        Column(title="WRITE 60s", width=SPARK_CELLS, priority=9, cell=write_spark),
+        Column(title="W/s", width=5, priority=3, cell=write_rate, right=True,
+               value=lambda disk: rates.of(disk.uuid).write_bytes_s or 0.0),
+        Column(title="P99", width=6, priority=6, cell=_latency, right=True,
+               value=lambda disk: disk.latency_p99_s * 1000),
+        Column(title="ERR", width=4, priority=4, cell=_errors, right=True,
+               value=error_count, alarms=True),
+        Column(title="TEMP", width=4, priority=13, cell=_temperature, right=True,
+               value=lambda disk: disk.temperature_c or 0),
+        Column(title="J", width=1, priority=10, cell=_journal(glyphs)),
+        Column(title="JOB", width=10, priority=7, cell=_job(glyphs)),
         Column(title="REASON", width=reason_width, priority=5, cell=_reason(glyphs), grows=True),
-    ]
+    ]  # fmt: skip
 
 
 def _name_width(scene: Scene) -> int:
@@ -110,16 +117,19 @@ def _name_width(scene: Scene) -> int:
     return max(4, min(12, longest))
 
 
-def _top(histories: list[tuple[float | None, ...]]) -> float:
+def highest(histories: list[tuple[float | None, ...]]) -> float:
+    """Return the largest sample of all, the top of a shared scale."""
     return max((v for history in histories for v in history if v is not None), default=0.0)
 
 
-def _spark(history: tuple[float | None, ...], width: int, top: float, glyphs: Glyphs) -> Line:
+def spark_cell(history: tuple[float | None, ...], width: int, top: float, glyphs: Glyphs) -> Line:
+    """Return the last minute of *history* as *width* cells."""
     text = spark(_minute(history), width, top, scale=glyphs.spark, gap=glyphs.gap)
     return line(Piece(text, Tone.BUSY if any(history) else Tone.MUTED))
 
 
-def _absent(glyphs: Glyphs, width: int) -> Line:
+def absent_cell(glyphs: Glyphs, width: int) -> Line:
+    """Return what stands for numbers of a disk that is not there."""
     return line(Piece(glyphs.rule * width, Tone.MUTED))
 
 
@@ -127,7 +137,8 @@ def _minute(history: tuple[float | None, ...]) -> tuple[float | None, ...]:
     return (*(None,) * (60 - len(history)), *history)
 
 
-def _rate(value: float | None) -> Line:
+def rate_cell(value: float | None) -> Line:
+    """Return bytes a second in at most five cells."""
     if value is None:
         return line(Piece("--", Tone.MUTED))
     return line(Piece(short_bytes(value), Tone.TEXT if value else Tone.MUTED))
@@ -148,10 +159,14 @@ def _state(glyphs: Glyphs) -> Cell:
     return cell
 
 
-def _presence(glyphs: Glyphs) -> Cell:
+def presence_cell(glyphs: Glyphs) -> Cell:
+    """Return what writes whether a disk is there."""
+
     def cell(disk: DiskView, _width: int) -> Line:
         if disk.present:
-            return line(Piece("yes", Tone.MUTED))
+            return line(Piece("spare" if disk.spare else "yes", Tone.MUTED))
+        if disk.detached:
+            return line(Piece("detached", Tone.BUSY))
         return line(Piece("MISSING", glyphs.missing.tone))
 
     return cell
@@ -161,22 +176,25 @@ def _tier(disk: DiskView, _width: int) -> Line:
     return line(disk.tier.value)
 
 
-def _used_share(disk: DiskView) -> float:
+def used_share(disk: DiskView) -> float:
+    """Return how much of the disk is used, 0 to 1; 0 while its size is unknown."""
     if disk.total_bytes <= 0:
         return 0.0
     return (disk.total_bytes - disk.free_bytes) / disk.total_bytes
 
 
 def _used_tone(disk: DiskView) -> Tone:
-    share = _used_share(disk)
+    share = used_share(disk)
     return Tone.BAD if share >= FULL_BAD else Tone.WARN if share >= FULL_WARN else Tone.TEXT
 
 
-def _used_bar(glyphs: Glyphs) -> Cell:
+def used_bar_cell(glyphs: Glyphs) -> Cell:
+    """Return what draws the used share as a bar."""
+
     def cell(disk: DiskView, width: int) -> Line:
         if not disk.present:
-            return _absent(glyphs, width)
-        text = bar(_used_share(disk), 1, width, full=glyphs.bar_full, empty=glyphs.bar_empty)
+            return absent_cell(glyphs, width)
+        text = bar(used_share(disk), 1, width, full=glyphs.bar_full, empty=glyphs.bar_empty)
         return line(Piece(text, _used_tone(disk)))
 
     return cell
@@ -193,9 +211,48 @@ def _size(disk: DiskView, _width: int) -> Line:
     return line(short_bytes(disk.total_bytes))
 
 
+def error_count(disk: DiskView) -> int:
+    """Return errors of all kinds since the disk joined, or since the pool was opened."""
+    kept = disk.lifetime
+    return max(disk.errors + disk.corruptions, kept.io + kept.checksum + kept.timeouts)
+
+
 def _errors(disk: DiskView, _width: int) -> Line:
-    count = disk.errors + disk.corruptions
-    return line(Piece(short_count(count), Tone.BAD if count else Tone.MUTED))
+    count = error_count(disk)
+    grows = disk.lifetime.recent or disk.errors + disk.corruptions
+    return line(Piece(short_count(count), Tone.BAD if grows else Tone.MUTED))
+
+
+def latency_text(seconds: float) -> str:
+    """Return a latency in at most six cells; ``--`` while there is none.
+
+    >>> latency_text(0.0), latency_text(0.0004), latency_text(0.088), latency_text(12)
+    ('--', '0.4ms', '88ms', '12.0s')
+    """
+    if seconds <= 0:
+        return "--"
+    if seconds < 0.01:
+        return f"{seconds * 1000:.1f}ms"
+    return f"{seconds * 1000:.0f}ms" if seconds < 1 else f"{seconds:.1f}s"
+
+
+def _latency(disk: DiskView, _width: int) -> Line:
+    known = disk.present and disk.latency_p99_s > 0
+    text = latency_text(disk.latency_p99_s if disk.present else 0.0)
+    return line(Piece(text, Tone.TEXT if known else Tone.MUTED))
+
+
+def _temperature(disk: DiskView, _width: int) -> Line:
+    if disk.temperature_c is None:
+        return line(Piece("--", Tone.MUTED))
+    return line(str(disk.temperature_c))
+
+
+def _job(glyphs: Glyphs) -> Cell:
+    def cell(disk: DiskView, width: int) -> Line:
+        return line(Piece(cut(safe(disk.job), width, glyphs.ellipsis), Tone.BUSY))
+
+    return cell
 
 
 def _journal(glyphs: Glyphs) -> Cell:
@@ -210,6 +267,10 @@ def _reason(glyphs: Glyphs) -> Cell:
         return line(Piece(cut(safe(disk.reason), width, glyphs.ellipsis), Tone.WARN))
 
     return cell
+
+
+def _foot(scene: Scene, disk: DiskView, width: int) -> tuple[Line]:
+    return (_particulars(disk, scene.glyphs, width),)
 
 
 def _particulars(disk: DiskView, glyphs: Glyphs, width: int) -> Line:
@@ -229,57 +290,12 @@ def _particulars(disk: DiskView, glyphs: Glyphs, width: int) -> Line:
     return flow(facts, width)[0]
 
 
-def detail_pane(scene: Scene, width: int) -> PaneText:
-    """Return everything about the selected disk, one fact a line."""
-    disk = scene.selected
-    if disk is None:
-        return PaneText(title="Disk")
-    glyphs = scene.glyphs
-    mark = glyphs.disks[disk.state]
-    rates = scene.rates.of(disk.uuid)
-    rows = [
-        _fact("state", Piece(f"{mark.symbol} {disk.state.upper()}", mark.tone)),
-        _fact("present", *_presence(glyphs)(disk, 0)),
-        *(
-            _fact("reason" if index == 0 else "", Piece(text, Tone.WARN))
-            for index, text in enumerate(wrap(safe(disk.reason), width - 11, 4))
-            if disk.reason
-        ),
-        _fact("path", Piece(cut_middle(safe(disk.path), width - 11, glyphs.ellipsis))),
-        _fact("uuid", Piece(cut(disk.uuid, width - 11, glyphs.ellipsis))),
-        _fact("tier", Piece(disk.tier.value)),
-        _fact("space", *_used_bar(glyphs)(disk, 16), Piece(percent(_used_share(disk), 1))),
-        _fact("", Piece(f"{short_bytes(disk.free_bytes)} free of {short_bytes(disk.total_bytes)}")),
-        _fact("fragments", Piece(f"{disk.fragment_count:,}  {short_bytes(disk.fragment_bytes)}")),
-        _fact("journal", Piece("member" if disk.in_journal_set else "no")),
-        _fact("reads", Piece(f"{disk.reads:,}  {short_bytes(disk.read_bytes)}")),
-        _fact("writes", Piece(f"{disk.writes:,}  {short_bytes(disk.write_bytes)}")),
-        _fact("errors", Piece(f"{disk.errors:,}", Tone.BAD if disk.errors else Tone.TEXT)),
-        _fact(
-            "corrupt", Piece(f"{disk.corruptions:,}", Tone.BAD if disk.corruptions else Tone.TEXT)
-        ),
-        EMPTY,
-        *_chart("read/s, 60 s", rates.read_history, rates.read_bytes_s, glyphs, width),
-        EMPTY,
-        *_chart("write/s, 60 s", rates.write_history, rates.write_bytes_s, glyphs, width),
-    ]
-    return PaneText(title=f"Disk {safe(disk.name)}", body=rows_of(rows))
-
-
-def _fact(name: str, *pieces: Piece) -> Line:
-    return (Piece(f"{name:<10} ", Tone.MUTED), *pieces)
-
-
-def _chart(
-    title: str, history: tuple[float | None, ...], now: float | None, glyphs: Glyphs, width: int
-) -> tuple[Line, Line]:
-    top = _top([history])
-    cells = min(60, width)
-    return (
-        line(
-            Piece(f"{title}  ", Tone.MUTED),
-            *_rate(now),
-            Piece(f"  highest {short_bytes(top)}", Tone.MUTED),
-        ),
-        _spark(history, cells, top, glyphs),
-    )
+DISK_TABLE: Final[TableSpec[DiskView]] = TableSpec(
+    title=_title,
+    rows=lambda scene: scene.view.disks,
+    key=lambda disk: disk.uuid,
+    columns=disk_columns,
+    foot=_foot,
+    empty=lambda _scene: "No disks yet. Add one: dynamicfs add-disk",
+    hint=lambda _scene: "j/k move  Enter detail  / filter  o sort",
+)

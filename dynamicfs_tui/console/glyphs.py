@@ -50,6 +50,13 @@ class Glyphs:
     severity: Mapping[str, Mark] = field(repr=False)
     missing: Mark
     in_journal: str
+    marked: str
+    """Before a row that the operator marked."""
+    sorted: str
+    """Behind the title of the sorted column: upwards, downwards."""
+    paused: Mark
+    margin: str
+    """Before by how much a number may be off."""
     encoding: str
 
 
@@ -105,6 +112,10 @@ UNICODE: Final = Glyphs(
     ),
     missing=Mark(symbol="○", tone=Tone.BAD),
     in_journal="✓",
+    marked="*",
+    sorted="▲▼",
+    paused=Mark(symbol="‖", tone=Tone.WARN),
+    margin="±",
     encoding="utf-8",
 )
 
@@ -153,6 +164,10 @@ ASCII: Final = Glyphs(
     ),
     missing=Mark(symbol="-", tone=Tone.BAD),
     in_journal="v",
+    marked="*",
+    sorted="^v",
+    paused=Mark(symbol="=", tone=Tone.WARN),
+    margin="+-",
     encoding="ascii",
 )
 

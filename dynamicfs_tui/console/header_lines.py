@@ -12,6 +12,7 @@ from dynamicfs_tui.console.text import (
     Tone,
     clock_time,
     cut_middle,
+    duration,
     fit,
     line,
     safe,
@@ -22,7 +23,10 @@ from dynamicfs_tui.console.text import (
 )
 from engine.status.views import ExposureView, HealthWord
 
-HEADER_ROWS: Final = 4
+VERDICT_ROWS: Final = 3
+
+STUCK_S: Final = 5.0
+"""An engine that made no turn for so long is said to stand still."""
 
 NARROW: Final = 100
 
@@ -30,10 +34,9 @@ BAR_CELLS_MIN: Final = 8
 BAR_CELLS_MAX: Final = 48
 
 
-def header_lines(scene: Scene, width: int) -> tuple[Line, ...]:
-    """Return the four lines of the header, each *width* cells wide."""
+def pool_lines(scene: Scene, width: int) -> tuple[Line, ...]:
+    """Return verdict, what to do, and the exposure bar, each *width* cells wide."""
     return (
-        status_line(scene, width),
         *verdict_lines(scene, width),
         exposure_line(scene.view.exposure, scene.glyphs, width),
     )
@@ -97,6 +100,11 @@ def _badges(scene: Scene) -> Line:
         pieces += [Piece("  "), Piece(" metrics error ", Tone.ALERT)]
     if scene.held_s is not None:
         pieces += [Piece("  "), Piece(f" HOLD {scene.held_s:.0f}s ", Tone.ALERT)]
+    if scene.stale_s >= STUCK_S:
+        pieces += [Piece("  "), Piece(f" no answer {duration(scene.stale_s)} ", Tone.ALERT)]
+    elif scene.view.heartbeat_s >= STUCK_S:
+        stuck = f" engine stuck {duration(scene.view.heartbeat_s)} "
+        pieces += [Piece("  "), Piece(stuck, Tone.ALERT)]
     return tuple(pieces)
 
 

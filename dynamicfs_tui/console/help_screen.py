@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
-from dynamicfs_tui.console.actions import ACTIONS, CONSOLE, MOVE, POOL, SHOW, key_name
+from dynamicfs_tui.console.action import GROUPS, Action, key_name
 from dynamicfs_tui.console.glyphs import Glyphs, Mark
+from dynamicfs_tui.console.pages import PAGES
 from dynamicfs_tui.console.pane import LivePane
 from dynamicfs_tui.console.scene import PaneText, Scene, rows_of
 from dynamicfs_tui.console.text import EMPTY, Line, Piece, Tone, flow, line, wrap
@@ -17,21 +20,31 @@ from dynamicfs_tui.console.text import EMPTY, Line, Piece, Tone, flow, line, wra
 KEY_CELLS: Final = 17
 
 
-def help_pane(scene: Scene, width: int) -> PaneText:
-    """Return every key with what it does, and what every symbol means."""
+def help_pane(actions: Sequence[Action], scene: Scene, width: int) -> PaneText:
+    """Return every key of *actions* with what it does, and what every symbol means."""
     rows: list[Line] = [
+        *_purpose(scene, width),
         line("Upper-case keys act on the pool and ask first; others never change it."),
         line("In a question y does it, Esc or Enter leaves all as it is. Esc closes this."),
     ]
-    for group in (POOL, SHOW, MOVE, CONSOLE):
+    for group in (group for group in GROUPS if any(a.group == group for a in actions)):
         rows += [EMPTY, line(Piece(group, Tone.TITLE))]
-        for action in (action for action in ACTIONS if action.group == group):
-            keys = " ".join(key_name(key) for key in action.keys)
+        for action in (action for action in actions if action.group == group):
+            keys = " ".join(key_name(key) for key in action.keys_in(scene))
             for index, part in enumerate(wrap(action.help, max(20, width - KEY_CELLS - 2), 3)):
                 shown = keys if index == 0 else ""
                 rows.append(line(Piece(f"  {shown:<{KEY_CELLS - 2}}", Tone.KEY), part))
     rows += [EMPTY, line(Piece("Symbols", Tone.TITLE)), *_legend(scene.glyphs, width)]
     return PaneText(title="Help", body=rows_of(rows), hint="j/k scroll  Esc back")
+
+
+def _purpose(scene: Scene, width: int) -> list[Line]:
+    """Return what the page is for; nothing for a scene without a page."""
+    spec = next((spec for spec in PAGES if spec.name == scene.page), None)
+    if spec is None:
+        return []
+    text = f"{spec.number} {spec.title}: {spec.purpose}"
+    return [*(line(Piece(part, Tone.STRONG)) for part in wrap(text, width, 2)), EMPTY]
 
 
 def _legend(glyphs: Glyphs, width: int) -> list[Line]:
@@ -76,12 +89,13 @@ class HelpScreen(ModalScreen[None]):
         Binding("pageup,ctrl+u", "scroll_rows(-10)", show=False),
     ]
 
-    def __init__(self, scene: Scene) -> None:
-        super().__init__(id="help-screen")
+    def __init__(self, scene: Scene, actions: Sequence[Action]) -> None:
+        super().__init__()
         self._opening_scene = scene
+        self._actions = actions
 
     def compose(self) -> ComposeResult:
-        yield LivePane(help_pane, number=None, id="help")
+        yield LivePane(partial(help_pane, self._actions), id="help")
 
     def on_mount(self) -> None:
         self.query_one(LivePane).show(self._opening_scene)

@@ -41,17 +41,26 @@ def rebuild_pane(scene: Scene, width: int) -> PaneText:
     head = [*_rebuild_state(scene, width)]
     if job.last_result:
         head += [line(text) for text in wrap(f"last: {safe(job.last_result)}", width, 2)]
-    columns = choose_columns(_item_columns(glyphs), width)
+    columns = choose_columns(item_columns(glyphs), width)
     rows = Rows(job.items, lambda item: table_row(columns, item, glyphs.ellipsis))
-    table = (table_head(columns, glyphs.ellipsis),) if len(rows) else ()
+    table = (table_head(columns),) if len(rows) else ()
     left = max(0, job.total_items - job.done_items)
     title = f"Rebuild  {left:,} extents left" if job.active else "Rebuild"
-    hint = "B start now" if job.waiting_s > 0 else ""
+    hint = "B start now" if job.waiting_s > 0 else "Enter details"
     return PaneText(title=title, head=tuple(head), columns=table, body=rows, hint=hint)
 
 
 def _rebuild_state(scene: Scene, width: int) -> list[Line]:
     job, rates, glyphs = scene.view.reconcile, scene.rates, scene.glyphs
+    if job.paused or job.cancelled:
+        mark = glyphs.paused
+        word = "cancelled" if job.cancelled else "paused"
+        count = f"{job.done_items:,}/{job.total_items:,} extents"
+        facts = [line(Piece(f"{mark.symbol} {word}; P resumes", mark.tone)), *_trouble(job)]
+        return [
+            progress_line(job.done_bytes, job.total_bytes, count, width, glyphs),
+            *flow(facts, width),
+        ]
     if job.active:
         facts = [
             line(f"{short_bytes(job.done_bytes)} of {short_bytes(job.total_bytes)}"),
@@ -102,7 +111,9 @@ def progress_line(done: int, total: int, count: str, width: int, glyphs: Glyphs)
     return line(Piece(drawn, Tone.BUSY), Piece(text, Tone.STRONG))
 
 
-def _item_columns(glyphs: Glyphs) -> list[ItemColumn]:
+def item_columns(glyphs: Glyphs) -> list[ItemColumn]:
+    """Return the columns of the extents that reconcile has in hand."""
+
     def state(item: WorkItemView, _width: int) -> Line:
         mark = glyphs.work[item.state]
         return line(Piece(f"{mark.symbol} {item.state.value}", mark.tone))
@@ -116,40 +127,43 @@ def _item_columns(glyphs: Glyphs) -> list[ItemColumn]:
     def reason(item: WorkItemView, width: int) -> Line:
         return line(Piece(cut(safe(item.reason), width, glyphs.ellipsis), Tone.MUTED))
 
+    def path(item: WorkItemView, width: int) -> Line:
+        return line(cut_middle(safe(item.path), width, glyphs.ellipsis))
+
     return [
-        Column(
-            title="EXTENT",
-            width=7,
-            priority=0,
-            right=True,
-            cell=lambda i, _w: line(str(i.extent_id)),
-        ),
-        Column(title="STATE", width=9, priority=0, cell=state),
-        Column(
-            title="DONE",
-            width=4,
-            priority=1,
-            right=True,
-            cell=lambda i, _w: line(percent(i.done_bytes, i.total_bytes)),
-        ),
-        Column(title="EXPOSURE", width=8, priority=3, right=True, cell=survives),
-        Column(title="KIND", width=7, priority=4, cell=lambda i, _w: line(i.kind)),
-        Column(title="REASON", width=8, priority=2, cell=reason, grows=True),
-    ]
+        Column(title="EXTENT", width=7, priority=0, right=True,
+               cell=lambda i, _w: line(str(i.extent_id)), value=lambda i: i.extent_id),
+        Column(title="STATE", width=9, priority=0, cell=state, value=lambda i: i.state.value),
+        Column(title="DONE", width=4, priority=1, right=True,
+               cell=lambda i, _w: line(percent(i.done_bytes, i.total_bytes)),
+               value=lambda i: 100 * i.done_bytes / max(1, i.total_bytes)),
+        Column(title="SURVIVES", width=8, priority=4, right=True, cell=survives,
+               value=lambda i: i.exposure),
+        Column(title="KIND", width=8, priority=5, cell=lambda i, _w: line(safe(i.kind))),
+        Column(title="FILE", width=18, priority=3, cell=path, value=lambda i: safe(i.path)),
+        Column(title="REASON", width=8, priority=2, cell=reason, grows=True,
+               value=lambda i: safe(i.reason)),
+    ]  # fmt: skip
 
 
 def scrub_pane(scene: Scene, width: int) -> PaneText:
     """Return scrub progress, what it found in numbers, and the findings with a file each."""
     job, glyphs = scene.view.scrub, scene.glyphs
-    head = [*_scrub_state(scene, width), *flow(_counts(job, width), width)]
+    head = scrub_head(scene, width)
     columns = choose_columns(_finding_columns(glyphs), width)
     rows = Rows(job.findings, lambda finding: table_row(columns, finding, glyphs.ellipsis))
-    table = (table_head(columns, glyphs.ellipsis),) if len(rows) else ()
+    table = (table_head(columns),) if len(rows) else ()
     title = "Scrub" + (" with repair" if job.running and job.repair else "")
     if job.findings:
         title += f"  {len(job.findings):,} findings"
-    hint = "X stop" if job.running else "S scrub  R with repair"
+    at_home = scene.page == "scrub"
+    hint = ("X stop" if job.running else "S scrub  R with repair") if at_home else "Enter details"
     return PaneText(title=title, head=tuple(head), columns=table, body=rows, hint=hint)
+
+
+def scrub_head(scene: Scene, width: int) -> list[Line]:
+    """Return how far the scrub is or when the last one ended, and what was found in numbers."""
+    return [*_scrub_state(scene, width), *flow(_counts(scene.view.scrub, width), width)]
 
 
 def _scrub_state(scene: Scene, width: int) -> list[Line]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from dynamicfs_tui.console.header_lines import HEADER_ROWS
+from dynamicfs_tui.console.header_lines import VERDICT_ROWS
 
 WIDTH_MIN, HEIGHT_MIN = 60, 16
 """Below this the console only says that it needs more room."""
@@ -15,9 +15,6 @@ WIDE: Final = 160
 
 TALL: Final = 30
 """From here on panes have a whole frame, below it a title line only."""
-
-DETAIL_CELLS: Final = 48
-FOOTER_ROWS: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,14 +26,14 @@ class Rows:
     pool: int
 
 
-def share_rows(height: int, *, disk_count: int, busy: bool) -> Rows:
-    """Return the bands of a terminal of *height* rows; they fill it exactly.
+def share_rows(page_rows: int, terminal_rows: int, *, disk_count: int, busy: bool) -> Rows:
+    """Return the bands of an overview of *page_rows*; with the verdict they fill it exactly.
 
     Disks get what they need first; a job that runs (*busy*) gets more than
     half of the rest, idle ones leave it to the events.
     """
-    frame = 2 if height >= TALL else 1
-    room = height - HEADER_ROWS - FOOTER_ROWS
+    frame = 2 if terminal_rows >= TALL else 1
+    room = page_rows - VERDICT_ROWS
     least = frame + 2
     wanted = frame + 2 + max(1, disk_count)
     disks = max(least, min(wanted, room - 2 * (frame + 3)))

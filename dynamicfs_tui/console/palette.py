@@ -92,8 +92,9 @@ _VARIABLES: Final = {
     Tone.BUSY: "state-busy",
     Tone.KEY: "tone-key",
     Tone.ALERT: "state-bad",
+    Tone.HERE: "tone-key",
 }
-_BOLD: Final = frozenset({Tone.STRONG, Tone.TITLE, Tone.KEY, Tone.ALERT})
+_BOLD: Final = frozenset({Tone.STRONG, Tone.TITLE, Tone.KEY, Tone.ALERT, Tone.HERE})
 
 Styles = Mapping[Tone, Style]
 
@@ -113,7 +114,7 @@ def tone_styles(variables: Mapping[str, str], *, monochrome: bool = False) -> St
         tone: Style(
             color=Color.parse(variables.get(name, fallback)).rich_color,
             bold=tone in _BOLD or (monochrome and tone is Tone.BAD),
-            reverse=tone is Tone.ALERT,
+            reverse=tone in (Tone.ALERT, Tone.HERE),
         )
         for tone, name in names.items()
     }

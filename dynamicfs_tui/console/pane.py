@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from enum import Enum
 
 from rich.segment import Segment
 from textual import events
@@ -24,9 +25,16 @@ Draw = Callable[[Scene, int], PaneText]
 DrawLines = Callable[[Scene, int], Sequence[Line]]
 
 
+class Focusable(Enum):
+    """Whether a pane can have the focus."""
+
+    YES = "yes"
+    NO = "no"
+
+
 @contextmanager
-def surviving() -> Iterator[None]:
-    """Log what goes wrong while drawing, and go on.
+def surviving(what: str = "a pane could not be drawn") -> Iterator[None]:
+    """Log what goes wrong while drawing as *what*, and go on.
 
     A view that cannot be drawn must not end the console: the last picture
     stays, and the other panes show what they can.
@@ -34,7 +42,7 @@ def surviving() -> Iterator[None]:
     try:
         yield
     except Exception:
-        logger.exception("a pane could not be drawn")
+        logger.exception(what)
 
 
 class LineView(Widget):
@@ -117,27 +125,25 @@ class SceneView(LineView):
 
 
 class LivePane(LineView, can_focus=True):
-    """A framed pane of the overview: fixed head and foot, a scrolling body between."""
+    """A framed pane: fixed head and foot, a scrolling body between."""
 
-    class RowClicked(Message):
-        """The mouse chose a row of a pane's body."""
+    class Entered(Message):
+        """The operator means to go into the pane: a double click."""
 
-        def __init__(self, pane: LivePane, row: int) -> None:
+        def __init__(self, pane: LivePane) -> None:
             super().__init__()
             self.pane = pane
-            self.row = row
 
-    def __init__(self, draw: Draw, *, number: int | None, id: str) -> None:
+    def __init__(self, draw: Draw, *, id: str, focusable: Focusable = Focusable.YES) -> None:
         super().__init__(id=id)
         self._draw = draw
-        self._number = number
         self._scene: Scene | None = None
         self._text = PaneText(title="")
         self._frame = ("", "")
         self._first = 0
         self._body_top = 0
         self._body_rows = 0
-        self.can_focus = number is not None
+        self.can_focus = focusable is Focusable.YES
 
     @property
     def body_rows(self) -> int:
@@ -150,8 +156,25 @@ class LivePane(LineView, can_focus=True):
         if not self.display or not self.size.width:
             return
         with surviving():
-            self._text = self._draw(scene, self.size.width)
+            self._text = self.make_text(scene, self.size.width)
             self._compose_rows()
+
+    def make_text(self, scene: Scene, width: int) -> PaneText:
+        """Return the content for *scene* in *width* cells."""
+        return self._draw(scene, width)
+
+    def move(self, rows: int) -> None:
+        """Answer to a movement key: scroll, or move the cursor where there is one."""
+        self.scroll_rows(rows)
+
+    def go_back(self) -> bool:
+        """Leave what was entered in this pane; return whether there was anything."""
+        return False
+
+    def redraw(self) -> None:
+        """Draw the last scene again: something of the pane's own has changed."""
+        if self._scene is not None:
+            self.show(self._scene)
 
     def scroll_rows(self, rows: int) -> None:
         """Move the body by *rows* (down is positive)."""
@@ -161,8 +184,7 @@ class LivePane(LineView, can_focus=True):
 
     def on_resize(self, event: events.Resize) -> None:
         super().on_resize(event)
-        if self._scene is not None:
-            self.show(self._scene)
+        self.redraw()
 
     def on_click(self, event: events.Click) -> None:
         content = event.get_content_offset(self)
@@ -170,7 +192,17 @@ class LivePane(LineView, can_focus=True):
             return
         row = content.y - self._body_top
         if 0 <= row < self._body_rows and row + self._first < len(self._text.body):
-            self.post_message(self.RowClicked(self, row + self._first))
+            self.row_clicked(row + self._first)
+        elif row == -1:
+            self.head_clicked(content.x)
+        if event.chain == 2:
+            self.post_message(self.Entered(self))
+
+    def row_clicked(self, row: int) -> None:
+        """Answer to a click on *row* of the body; here nothing."""
+
+    def head_clicked(self, cell: int) -> None:
+        """Answer to a click on the line above the body, *cell* cells in; here nothing."""
 
     def on_mouse_scroll_down(self, _event: events.MouseScrollDown) -> None:
         self.scroll_rows(3)
@@ -195,7 +227,7 @@ class LivePane(LineView, can_focus=True):
 
     def _show_frame(self, rows: int) -> None:
         text = self._text
-        title = text.title if self._number is None else f"{self._number} {text.title}"
+        title = text.title
         if len(text.body) > rows:
             last = min(len(text.body), self._first + rows)
             title += f"  {self._first + 1}-{last}/{len(text.body)}" if rows else ""

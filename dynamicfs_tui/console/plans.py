@@ -7,7 +7,7 @@ because a view says how many disks may fail, not which.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 from dynamicfs_tui.console.header_lines import may_fail_text
 from dynamicfs_tui.console.text import duration, safe
@@ -24,6 +24,16 @@ class PlanVerdict(StrEnum):
     SAFE = "SAFE"
     RISKY = "RISKY"
     BLOCKED = "BLOCKED"
+    WAIT = "WAIT"
+    """It is being worked out."""
+
+
+class PoolHolder(Enum):
+    """Which process has the pool open."""
+
+    THIS_PROCESS = "this process"
+    ANOTHER = "another process"
+    """The console is attached to it and only looks; its end ends nothing else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +49,29 @@ class Plan:
     """Words on the choice that acts."""
     typed_name: str = ""
     """What must be typed first; empty when nothing must be."""
+    basis: str = ""
+    """What the engine found it on; a plan with another basis is another plan."""
+
+    @property
+    def can_be_confirmed(self) -> bool:
+        """Whether there is anything to agree to."""
+        return self.verdict in (PlanVerdict.SAFE, PlanVerdict.RISKY)
+
+
+def plan_waiting(title: str) -> Plan:
+    """Return what is shown while the engine makes a plan."""
+    return Plan(
+        title=title,
+        facts=(),
+        verdict=PlanVerdict.WAIT,
+        why="the engine works out what it would mean; nothing is changed",
+        confirm="",
+    )
+
+
+def plan_refused(title: str, why: str) -> Plan:
+    """Return what is shown when the engine would not even plan it."""
+    return Plan(title=title, facts=(), verdict=PlanVerdict.BLOCKED, why=safe(why), confirm="")
 
 
 def plan_scrub(view: PoolView) -> Plan:
@@ -48,7 +81,7 @@ def plan_scrub(view: PoolView) -> Plan:
         facts=(
             ("reads", _fragments(view)),
             ("changes", "nothing: damage is reported, not repaired"),
-            ("load", "reads from all disks; may slow users down; X stops it"),
+            ("load", "reads from all disks; may slow users down"),
             *_other_jobs(view),
         ),
         verdict=PlanVerdict.SAFE,
@@ -64,7 +97,7 @@ def plan_repair(view: PoolView) -> Plan:
         facts=(
             ("reads", _fragments(view)),
             ("changes", "damaged or missing fragments are made again from intact ones"),
-            ("load", "reads from all disks, writes what it repairs; X stops it"),
+            ("load", "reads from all disks, writes what it repairs"),
             *_other_jobs(view),
         ),
         verdict=PlanVerdict.SAFE,
@@ -113,46 +146,28 @@ def plan_rebuild(view: PoolView) -> Plan:
     )
 
 
-def plan_fail(view: PoolView, disk: DiskView) -> Plan:
-    """Return what happens to the pool when *disk* counts as failed."""
-    counts_now = disk.present and disk.state != FAILED
-    may_fail = view.exposure.may_fail
-    after = may_fail - 1 if counts_now else may_fail
-    targets = [d for d in view.disks if d.uuid != disk.uuid and d.present and d.state == HEALTHY]
-    free_bytes = sum(target.free_bytes for target in targets)
-    verdict, why = _judge_failing(view, disk, after, free_bytes)
-    tolerance = "data would be lost" if after < 0 else may_fail_text(after)
+def plan_cancel(view: PoolView) -> Plan:
+    """Return what is left undone when this round of the rebuild ends now."""
+    job, exposure = view.reconcile, view.exposure
+    left = max(0, job.total_items - job.done_items)
+    left_bytes = max(0, job.total_bytes - job.done_bytes)
+    thin = exposure.zero_extents
     return Plan(
-        title=f"Mark disk {safe(disk.name)} as failed",
+        title="Cancel the rebuild",
         facts=(
-            ("disk", f"{safe(disk.path)}  {disk.state.upper()}"),
-            ("rebuilds", f"{disk.fragment_count:,} extents, {format_bytes(disk.fragment_bytes)}"),
-            ("onto", f"{len(targets)} healthy disks with {format_bytes(free_bytes)} free"),
-            ("now", may_fail_text(may_fail)),
-            ("after", f"{tolerance}, until it is rebuilt"),
-            *_other_jobs(view),
+            ("done", f"{job.done_items:,} of {job.total_items:,} extents; they stay rebuilt"),
+            ("left", f"{left:,} extents, {format_bytes(left_bytes)}"),
+            ("exposed", _exposed(view)),
+            ("afterwards", "it waits until disks change or it is resumed (P)"),
         ),
-        verdict=verdict,
-        why=why,
-        confirm=f"mark {safe(disk.name)} failed",
-        typed_name=disk.name,
+        verdict=PlanVerdict.RISKY if thin else PlanVerdict.SAFE,
+        why=(
+            f"{thin:,} extents survive no more loss until it goes on"
+            if thin
+            else "nothing is lost by waiting; redundancy stays lower meanwhile"
+        ),
+        confirm="cancel the rebuild",
     )
-
-
-def _judge_failing(
-    view: PoolView, disk: DiskView, after: int, free_bytes: int
-) -> tuple[PlanVerdict, str]:
-    if after < 0:
-        return PlanVerdict.BLOCKED, "data would be lost: no more disks may fail"
-    if not disk.present and view.exposure.lost_extents:
-        return PlanVerdict.RISKY, "lost data may still be on it: bring the disk back instead"
-    if free_bytes < disk.fragment_bytes:
-        return PlanVerdict.RISKY, "the other disks have too little room to rebuild it"
-    if after == 0:
-        return PlanVerdict.RISKY, "one more loss during the rebuild would lose data"
-    if view.reconcile.active:
-        return PlanVerdict.RISKY, "a rebuild is running already"
-    return PlanVerdict.SAFE, "what it holds exists elsewhere"
 
 
 def plan_heal(view: PoolView, disk: DiskView) -> Plan:
@@ -174,6 +189,17 @@ def plan_heal(view: PoolView, disk: DiskView) -> Plan:
             else "every read of it is checked, as ever"
         ),
         confirm=f"mark {safe(disk.name)} healthy",
+    )
+
+
+def plan_leave(view: PoolView) -> Plan:
+    """Return what it means to quit a console that is attached to another process."""
+    return Plan(
+        title=f"Quit: this console is attached to the pool {safe(view.name)}",
+        facts=(("afterwards", "the process that has the pool open goes on, with all its jobs"),),
+        verdict=PlanVerdict.SAFE,
+        why="nothing but this console ends",
+        confirm="quit",
     )
 
 

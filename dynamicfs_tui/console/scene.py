@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from types import MappingProxyType
+from typing import Final, Generic, Protocol, TypeVar
 
 from dynamicfs_tui.console.glyphs import Glyphs
 from dynamicfs_tui.console.rates import PoolRates
 from dynamicfs_tui.console.text import Line
-from engine.status.views import DiskView, PoolView
+from engine.status.views import DiskView, EventView, PoolView
+
+Keymap = Mapping[str, tuple[str, ...]]
+"""Keys by the id of an action; they replace all keys it has by itself."""
+
+NO_KEYMAP: Final[Keymap] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +34,18 @@ class Scene:
     """Age of a display that the operator holds."""
     fault: str = ""
     """Why the newest view could not be taken; empty when it could."""
+    stale_s: float = 0.0
+    """Age of the newest view."""
+    page: str = ""
+    """Name of the page that is seen."""
+    crumb: str = ""
+    """The object that the page shows; empty when it shows many."""
+    alarms: tuple[EventView, ...] = ()
+    """Critical events that nobody acknowledged here, oldest first."""
+    keymap: Keymap = field(default_factory=lambda: NO_KEYMAP)
+    """What the operator's settings say of keys."""
+    undo: str = ""
+    """What ``u`` would take back; empty when nothing."""
 
     @property
     def selected(self) -> DiskView | None:

@@ -51,6 +51,9 @@ async def save_screen(
             await settle(app)
         for key in keys:
             await pilot.press(key)
+            await _draw(app, pilot)
+            # What the key asked the engine for comes from a thread.
+            await app.workers.wait_for_complete()
         await _draw(app, pilot)
         path.write_text(portable_svg(app.export_screenshot(title="DynamicFS")), encoding="utf-8")
         return screen_text(app)

@@ -33,6 +33,8 @@ class Tone(StrEnum):
     KEY = "key"
     ALERT = "alert"
     """Reverse video: must be seen without colour."""
+    HERE = "here"
+    """Reverse video without alarm: the tab that is open."""
 
 
 class Piece(NamedTuple):
@@ -228,6 +230,11 @@ def duration(seconds: float) -> str:
 def clock_time(time_ns: int) -> str:
     """Return the local time of day of *time_ns* since the Unix epoch, ``HH:MM:SS``."""
     return time.strftime("%H:%M:%S", time.localtime(time_ns / NS_PER_S))
+
+
+def day_time(time_ns: int) -> str:
+    """Return the local day and time of *time_ns* since the Unix epoch, ``MM-DD HH:MM``."""
+    return time.strftime("%m-%d %H:%M", time.localtime(time_ns / NS_PER_S))
 
 
 def finish_time(now_ns: int, seconds: float) -> str:

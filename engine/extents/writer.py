@@ -29,7 +29,7 @@ from engine.format.fragment import (
     payload_offset,
 )
 from engine.ids import DiskId, Epoch, ExtentId, Generation, LayoutId, PoolUuid
-from engine.model.disk import DiskState, Tier
+from engine.model.disk import Tier
 from engine.model.extent import ExtentRecord, FragmentRef, fragment_name
 from engine.model.redundancy import (
     Redundancy,
@@ -40,7 +40,7 @@ from engine.model.redundancy import (
     slice_bytes,
 )
 from engine.observe.metrics import Metrics
-from engine.policy.placement import choose_disks, choose_redundancy
+from engine.policy.placement import Purpose, choose_disks, choose_redundancy, serves
 
 
 def fragment_file_bytes(redundancy: Redundancy, length_bytes: int) -> int:
@@ -178,7 +178,8 @@ class ExtentWriter:
         )
         failed: set[DiskId] = set()
         while True:
-            content, targets = self._choose(replace(content, redundancy=redundancy), tier, failed)
+            wanted = replace(content, redundancy=redundancy)
+            content, targets = self._choose(wanted, tier, failed, _purpose_of(lane))
             payloads = _payloads(content.redundancy, buffer, length_bytes, self._kernel)
             attempt = _Attempt(self, buffer, content, payloads, new_layout, lane)
             refs = attempt.place(targets, tier, failed)
@@ -247,12 +248,17 @@ class ExtentWriter:
         return None
 
     def replacements(
-        self, content: FragmentContent, count: int, tier: Tier, exclude: Set[DiskId]
+        self,
+        content: FragmentContent,
+        count: int,
+        tier: Tier,
+        exclude: Set[DiskId],
+        purpose: Purpose,
     ) -> tuple[DiskId, ...] | None:
         """Return *count* other disks, or None when there are not as many."""
         self._replaced.add(count)
         try:
-            return self._disks_for(content, count, tier, exclude)
+            return self._disks_for(content, count, tier, exclude, purpose)
         except NoSpaceError:
             return None
 
@@ -266,26 +272,30 @@ class ExtentWriter:
                 self._disks.report_failure(ref.disk_id, error)
 
     def _choose(
-        self, content: FragmentContent, tier: Tier, failed: Set[DiskId]
+        self, content: FragmentContent, tier: Tier, failed: Set[DiskId], purpose: Purpose
     ) -> tuple[FragmentContent, tuple[DiskId, ...]]:
         """Return the widest form that fits, and its disks."""
         healthy = sum(
-            space.state is DiskState.HEALTHY and space.disk_id not in failed
-            for space in self._disks.spaces()
+            serves(space, purpose) and space.disk_id not in failed for space in self._disks.spaces()
         )
         chosen: Redundancy | None = choose_redundancy(content.redundancy, healthy)
         while chosen is not None:
             form = replace(content, redundancy=chosen)
             width = fragment_count(chosen)
             try:
-                return form, self._disks_for(form, width, tier, failed)
+                return form, self._disks_for(form, width, tier, failed, purpose)
             except NoSpaceError:
                 # Disks without room do not count: try one fewer.
                 chosen = narrowed(chosen, width - 1)
         raise NoSpaceError(f"no room for {content.redundancy} on {healthy} healthy disks")
 
     def _disks_for(
-        self, content: FragmentContent, count: int, tier: Tier, exclude: Set[DiskId]
+        self,
+        content: FragmentContent,
+        count: int,
+        tier: Tier,
+        exclude: Set[DiskId],
+        purpose: Purpose,
     ) -> tuple[DiskId, ...]:
         return choose_disks(
             self._disks.spaces(),
@@ -293,8 +303,14 @@ class ExtentWriter:
             tier=tier,
             fragment_bytes=fragment_file_bytes(content.redundancy, content.length_bytes),
             exclude=exclude,
+            purpose=purpose,
             seed=content.extent_id,
         )
+
+
+def _purpose_of(lane: Lane) -> Purpose:
+    """Return what a write is for: nobody waits for one that heals."""
+    return Purpose.HEALING if lane is Lane.MAINTENANCE else Purpose.NEW_DATA
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +340,9 @@ class _Attempt:
             used = {ref.disk_id for ref in placed.values()} | failed
             others: tuple[DiskId, ...] | None = ()
             if lost:
-                others = self.writer.replacements(self.content, len(lost), tier, used)
+                others = self.writer.replacements(
+                    self.content, len(lost), tier, used, _purpose_of(self.lane)
+                )
             if others is None:
                 self.writer.forget(placed.values(), self.content.extent_id, self.lane)
                 return None

@@ -41,6 +41,9 @@ def encode_label(label: DiskLabel) -> bytes:
         "epoch": label.epoch,
         "journal_set": [str(uuid) for uuid in label.journal_set],
     }
+    if label.retired:
+        # Only then: a label in use has the very bytes it had before this key was known.
+        document["retired"] = True
     document["blake3"] = _checksum(document)
     # ensure_ascii would write \u00e9 for é, where a flipped bit of a hex digit's
     # case goes unnoticed; raw UTF-8 leaves no two spellings of a name.
@@ -80,6 +83,7 @@ def decode_label(data: Buffer) -> DiskLabel:
             tier=Tier(_text(document, "tier")),
             epoch=Epoch(_integer(document, "epoch")),
             journal_set=tuple(DiskUuid(UUID(text)) for text in _texts(document, "journal_set")),
+            retired=document.get("retired") is True,
         )
     except ValueError as error:
         raise DamagedRecordError(f"disk label: {error}") from error

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from blake3 import blake3
+
 from engine.ids import DiskId
 from engine.model.disk import DiskState
 from engine.model.extent import ExtentRecord, FragmentRef
@@ -22,6 +24,7 @@ from engine.model.redundancy import (
 )
 from engine.policy.exposure import exposure_of
 from engine.policy.ordering import WorkKind
+from engine.policy.placement import minimum_disks
 
 
 class Action(Enum):
@@ -78,11 +81,23 @@ class PoolFacts:
     narrow_auto: bool
     widen_ready: bool
     """The full width was healthy for the whole widen delay."""
+    policy_version: int = 0
+    """Changes with what files want for themselves; 0 while none wants anything."""
 
     @property
     def healthy_count(self) -> int:
         """How many disks take fragments."""
         return sum(disk.takes_fragments for disk in self.disks.values())
+
+    def wants_other(self, before: PoolFacts) -> bool:
+        """Whether a policy was changed since *before*."""
+        return (self.wanted, self.policy_version) != (before.wanted, before.policy_version)
+
+    def fingerprint(self) -> str:
+        """Return a short text that tells other disks or another policy apart."""
+        disks = sorted((one, str(disk.state), disk.present) for one, disk in self.disks.items())
+        text = f"{disks} {self.wanted} {self.policy_version}"
+        return blake3(text.encode()).hexdigest(8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +108,8 @@ class Desired:
     exposure: int
     kind: WorkKind = WorkKind.REBUILD
     indexes: tuple[int, ...] = ()
+    target: DiskId | None = None
+    """Where the only one of ``indexes`` goes; None leaves it to placement."""
     redundancy: Redundancy | None = None
     reason: str = ""
 
@@ -111,13 +128,21 @@ class _Survey:
 
 
 def desired_for(
-    record: ExtentRecord, facts: PoolFacts, *, damaged: frozenset[int], mend: frozenset[int]
+    record: ExtentRecord,
+    facts: PoolFacts,
+    *,
+    damaged: frozenset[int],
+    mend: frozenset[int],
+    wanted: Redundancy | None = None,
 ) -> Desired:
     """Return what is to be done with *record*.
 
     *damaged* are indexes known to be bad, *mend* those of them that may be
-    mended now. The tolerance is never lowered (P4).
+    mended now. *wanted* is what its files want, None what the pool does. The
+    tolerance is lowered only where that was wanted (P4), and what an extent
+    has stays until its new form is durable (P5).
     """
+    wanted = wanted or facts.wanted
     survey = _survey(record, facts, damaged)
     exposure = exposure_of(record.redundancy, survey.intact)
     if survey.intact + survey.doubtful < record.needed_count:
@@ -125,7 +150,9 @@ def desired_for(
     # Work on an extent mends all of it: one copy, one commit.
     mendable = survey.damaged if survey.gone else _of(survey.damaged, mend)
     if bad := (*survey.gone, *mendable):
-        return _mended(record, facts, bad, exposure, WorkKind.REBUILD)
+        return _mended(record, facts, bad, _Why(WorkKind.REBUILD, exposure, wanted))
+    if survey.leaving:
+        return _mended(record, facts, survey.leaving, _Why(WorkKind.DRAIN, exposure, wanted))
     if survey.waiting:
         return Desired(action=Action.WAIT, exposure=exposure, reason="a disk is missing")
     if survey.damaged:
@@ -134,13 +161,29 @@ def desired_for(
             exposure=exposure,
             reason="damaged: scrub with repair or rebuild mends it",
         )
-    if survey.leaving:
-        return _mended(record, facts, survey.leaving, exposure, WorkKind.DRAIN)
-    if facts.widen_ready and is_narrower(record.redundancy, facts.wanted):
+    return _reshaped(record, facts, wanted, exposure)
+
+
+def _reshaped(record: ExtentRecord, facts: PoolFacts, wanted: Redundancy, exposure: int) -> Desired:
+    """Decide on a whole extent: as wanted, narrower than that, or of another policy."""
+    if record.redundancy == wanted:
+        return Desired(action=Action.KEEP, exposure=exposure)
+    if is_narrower(record.redundancy, wanted):
+        action = Action.RECODE if facts.widen_ready else Action.KEEP
+        return Desired(action=action, exposure=exposure, kind=WorkKind.WIDEN, redundancy=wanted)
+    # As new data would be written now: narrower where the width is not there.
+    form = narrowed(wanted, facts.healthy_count)
+    if form == record.redundancy:
+        return Desired(action=Action.KEEP, exposure=exposure)
+    if form is None:
+        needed = minimum_disks(wanted)
         return Desired(
-            action=Action.RECODE, exposure=exposure, kind=WorkKind.WIDEN, redundancy=facts.wanted
+            action=Action.PENDING,
+            exposure=exposure,
+            kind=WorkKind.POLICY,
+            reason=f"{wanted} needs {needed} healthy disks, {facts.healthy_count} are there",
         )
-    return Desired(action=Action.KEEP, exposure=exposure)
+    return Desired(action=Action.RECODE, exposure=exposure, kind=WorkKind.POLICY, redundancy=form)
 
 
 def is_narrower(redundancy: Redundancy, wanted: Redundancy) -> bool:
@@ -168,6 +211,8 @@ def _survey(record: ExtentRecord, facts: PoolFacts, damaged: frozenset[int]) -> 
             doubtful += disk.present and ref.index not in damaged
         elif ref.index in damaged:
             bad.append(ref)
+            if disk.state is DiskState.DRAINING:
+                leaving.append(ref)
             # One rotten page does not spoil the others: each is proven alone.
             doubtful += disk.present
         elif disk.waiting:
@@ -183,12 +228,17 @@ def _of(refs: tuple[FragmentRef, ...], indexes: frozenset[int]) -> tuple[Fragmen
     return tuple(ref for ref in refs if ref.index in indexes)
 
 
+@dataclass(frozen=True, slots=True)
+class _Why:
+    """Why fragments are to be replaced, and what the extent should be."""
+
+    kind: WorkKind
+    exposure: int
+    wanted: Redundancy
+
+
 def _mended(
-    record: ExtentRecord,
-    facts: PoolFacts,
-    bad: tuple[FragmentRef, ...],
-    exposure: int,
-    kind: WorkKind,
+    record: ExtentRecord, facts: PoolFacts, bad: tuple[FragmentRef, ...], why: _Why
 ) -> Desired:
     """Decide how to replace *bad*: elsewhere, in place, narrower, or not now."""
     holders = {ref.disk_id for ref in record.fragments}
@@ -198,6 +248,12 @@ def _mended(
     in_place = [ref for ref in bad if facts.disks.get(ref.disk_id, GONE).takes_fragments]
     elsewhere = [ref for ref in bad if ref not in in_place]
     short = len(elsewhere) - others
+    if short > 0 and not is_narrower(record.redundancy, why.wanted):
+        # A policy that was changed because disks are missing is the way out.
+        reshaped = _reshaped(record, facts, why.wanted, why.exposure)
+        if reshaped.action is Action.RECODE:
+            return reshaped
+    exposure, kind = why.exposure, why.kind
     narrow = narrowed(record.redundancy, facts.healthy_count)
     if short > 0 and facts.narrow_auto and narrow not in (None, record.redundancy):
         return Desired(

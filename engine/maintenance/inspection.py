@@ -38,9 +38,11 @@ class Inspector:
                 found[index] = self._second_opinion(record, index)
         return tuple(found)
 
-    def verdict(self, record: ExtentRecord, index: int) -> Verdict:
+    def verdict(
+        self, record: ExtentRecord, index: int, *, progress: Progress = no_progress
+    ) -> Verdict:
         """Read one fragment; UNREACHABLE only when its disk is missing."""
-        found = self._verifier.verify_fragment(record, index)
+        found = self._verifier.verify_fragment(record, index, progress=progress)
         return found if found is not Verdict.UNREACHABLE else self._second_opinion(record, index)
 
     def _second_opinion(self, record: ExtentRecord, index: int) -> Verdict:

@@ -31,6 +31,7 @@ class UnnamedFile:
     disk_id: DiskId
     name: str
     mtime_ns: int
+    length_bytes: int = 0
 
 
 class _Walk:
@@ -79,7 +80,7 @@ class FragmentListing:
             return []
         with self._readers.read() as connection:
             return [
-                UnnamedFile(disk_id, one.name, one.mtime_ns)
+                UnnamedFile(disk_id, one.name, one.mtime_ns, one.length_bytes)
                 for one in names
                 if not is_named(connection, disk_id, one.name)
             ]

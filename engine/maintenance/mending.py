@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -13,13 +14,15 @@ from engine.extents.disks import DiskSource
 from engine.extents.rebuild import ExtentRebuilder
 from engine.extents.writer import ExtentWriter, fragment_file_bytes
 from engine.ids import DiskId, ExtentId
-from engine.maintenance.desired import Action, Desired, PoolFacts, desired_for
-from engine.maintenance.scan import Difference, damaged_indexes
+from engine.maintenance.desired import Action, Desired, PoolFacts
+from engine.maintenance.scan import Decide, Difference, damaged_indexes
 from engine.metadata.tables import Tables
 from engine.model.disk import DiskState
 from engine.model.extent import ExtentRecord, FragmentRef
 from engine.model.redundancy import Redundancy, fragment_count, slice_bytes
-from engine.policy.placement import choose_disks
+from engine.policy.ordering import WorkKind
+from engine.policy.placement import Purpose, choose_disks
+from engine.policy.succession import choose_successors
 
 Progress = Callable[[int], None]
 
@@ -42,7 +45,7 @@ def bytes_to_write(record: ExtentRecord, desired: Desired) -> int:
 
 
 class Mender:
-    """Looks at one extent, and mends it. Used by the maintenance thread."""
+    """Looks at one extent, and mends it. ``mend`` by several threads at once."""
 
     def __init__(
         self,
@@ -57,9 +60,10 @@ class Mender:
         self._disks: Final = disks
         self._rebuilder: Final = rebuilder
         self._writer: Final = writer
-        self._buffer: ExtentBuffer | None = None
+        self._lock: Final = threading.Lock()
+        self._buffers: list[ExtentBuffer] = []
 
-    def look(self, extent_id: ExtentId, facts: PoolFacts, *, mends: bool) -> Difference | None:
+    def look(self, extent_id: ExtentId, facts: PoolFacts, decide: Decide) -> Difference | None:
         """Return how the extent differs now, None when it is gone or nobody names it.
 
         Raises:
@@ -72,8 +76,8 @@ class Mender:
             if record is None or not self._is_wanted(extent_id):
                 return None
             damaged = damaged_indexes(self._store.connection, extent_id)
-        mend = damaged if mends else frozenset()
-        return Difference(record, desired_for(record, facts, damaged=damaged, mend=mend))
+        # Outside of the lock: what files want may have to be looked up.
+        return Difference(record, decide(record, facts, damaged))
 
     def _is_wanted(self, extent_id: ExtentId) -> bool:
         tables = self._tables
@@ -94,10 +98,10 @@ class Mender:
         """
         record, desired = difference.record, difference.desired
         if desired.action is Action.REBUILD:
-            renewed = self._rebuilt(record, desired.indexes, progress)
+            renewed = self._rebuilt(record, desired, progress)
         else:
             assert desired.redundancy is not None
-            renewed = self._recoded(record, desired.redundancy, progress)
+            renewed = self._recoded(record, desired.redundancy, desired.kind, progress)
         new = [ref for ref in renewed.fragments if ref not in record.fragments]
         with self._store.lock:
             # A different record, or none, owes nothing to this copy.
@@ -109,13 +113,16 @@ class Mender:
             self._writer.forget(new, record.extent_id, Lane.MAINTENANCE)
         return Mended(committed, len(new), renewed.slice_bytes * len(new))
 
-    def _rebuilt(
-        self, record: ExtentRecord, indexes: tuple[int, ...], progress: Progress
-    ) -> ExtentRecord:
+    def _rebuilt(self, record: ExtentRecord, desired: Desired, progress: Progress) -> ExtentRecord:
         store = self._store
+        targets = (
+            self._targets(record, desired.indexes)
+            if desired.target is None
+            else {desired.indexes[0]: desired.target}
+        )
         refs = self._rebuilder.rebuild_fragments(
             record,
-            self._targets(record, indexes),
+            targets,
             epoch=store.epoch,
             generation=store.open_generation,
             pool_uuid=store.template.pool_uuid,
@@ -128,58 +135,79 @@ class Mender:
     def _targets(self, record: ExtentRecord, indexes: tuple[int, ...]) -> dict[int, DiskId]:
         """Return a disk for each index: its own if that is healthy, else another.
 
+        Where the fragment's disk is being replaced, that is the new one first.
+
         Raises:
             NoSpaceError: fewer other disks than needed have room.
         """
         spaces = self._disks.spaces()
+        holders = {ref.disk_id for ref in record.fragments}
+        fragment_bytes = fragment_file_bytes(record.redundancy, record.length_bytes)
         healthy = {space.disk_id for space in spaces if space.state is DiskState.HEALTHY}
         targets = {
             index: record.fragments[index].disk_id
             for index in indexes
             if record.fragments[index].disk_id in healthy
         }
+        targets |= choose_successors(
+            spaces,
+            {i: record.fragments[i].disk_id for i in indexes if i not in targets},
+            holders=holders,
+            fragment_bytes=fragment_bytes,
+        )
         elsewhere = [index for index in indexes if index not in targets]
         if elsewhere:
             chosen = choose_disks(
                 spaces,
                 len(elsewhere),
                 tier=record.tier,
-                fragment_bytes=fragment_file_bytes(record.redundancy, record.length_bytes),
-                exclude={ref.disk_id for ref in record.fragments},
+                fragment_bytes=fragment_bytes,
+                exclude=holders | set(targets.values()),
+                purpose=Purpose.HEALING,
                 seed=record.extent_id,
             )
             targets |= dict(zip(elsewhere, chosen, strict=True))
         return targets
 
     def _recoded(
-        self, record: ExtentRecord, redundancy: Redundancy, progress: Progress
+        self, record: ExtentRecord, redundancy: Redundancy, kind: WorkKind, progress: Progress
     ) -> ExtentRecord:
         store = self._store
-        buffer = self._buffer_for(redundancy)
-        renewed = self._rebuilder.reencode(
-            record,
-            redundancy,
-            buffer=buffer,
-            tier=record.tier,
-            epoch=store.epoch,
-            generation=store.open_generation,
-            pool_uuid=store.template.pool_uuid,
-            new_layout=store.new_layout_id,
-            lane=Lane.MAINTENANCE,
-            progress=progress,
-        )
-        wider = fragment_count(redundancy) > fragment_count(record.redundancy)
-        if wider and fragment_count(renewed.redundancy) <= fragment_count(record.redundancy):
+        buffer = self._take_buffer(max(room_for(redundancy), room_for(record.redundancy)))
+        try:
+            renewed = self._rebuilder.reencode(
+                record,
+                redundancy,
+                buffer=buffer,
+                tier=record.tier,
+                epoch=store.epoch,
+                generation=store.open_generation,
+                pool_uuid=store.template.pool_uuid,
+                new_layout=store.new_layout_id,
+                lane=Lane.MAINTENANCE,
+                progress=progress,
+            )
+        finally:
+            self._give_back(buffer)
+        # A writer makes do with less; then this would change nothing, again and again.
+        if kind is not WorkKind.NARROW and renewed.redundancy != redundancy:
             self._writer.forget(renewed.fragments, record.extent_id, Lane.MAINTENANCE)
             raise NoSpaceError(f"no room for {redundancy} now")
         return renewed
 
-    def _buffer_for(self, redundancy: Redundancy) -> ExtentBuffer:
+    def _take_buffer(self, room: int) -> ExtentBuffer:
         """Return memory of its own, never the pool's: writers must not wait (P7)."""
-        buffer = self._buffer
-        if buffer is None or buffer.abandoned or len(buffer.view) < room_for(redundancy):
-            self._buffer = buffer = ExtentBuffer(room_for(redundancy))
+        with self._lock:
+            buffer = self._buffers.pop() if self._buffers else None
+        if buffer is None or len(buffer.view) < room:
+            return ExtentBuffer(room)
         return buffer
+
+    def _give_back(self, buffer: ExtentBuffer) -> None:
+        """Keep *buffer* for the next one, unless an abandoned call may still read it."""
+        if not buffer.abandoned:
+            with self._lock:
+                self._buffers.append(buffer)
 
 
 def _with_fragments(record: ExtentRecord, refs: tuple[FragmentRef, ...]) -> tuple[FragmentRef, ...]:

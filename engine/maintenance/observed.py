@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import Final
 
 from engine.clock import Clock
 from engine.ids import DiskId
 from engine.maintenance.desired import DiskFacts, PoolFacts
-from engine.maintenance.topology import DiskStatus, Topology
+from engine.maintenance.topology import DiskStatus, ExtentPolicies, Topology
 from engine.model.redundancy import fragment_count
 
 
 class FactsObserver:
     """Watches how long disks are missing and the width is whole. Thread-safe."""
 
-    def __init__(self, clock: Clock, topology: Topology) -> None:
+    def __init__(self, clock: Clock, topology: Topology, policies: ExtentPolicies) -> None:
         self._clock: Final = clock
+        self._policies: Final = policies
         self._topology: Final = topology
         self._lock: Final = threading.Lock()
         self._impatient: set[DiskId] = set()
@@ -36,6 +38,7 @@ class FactsObserver:
             },
             wanted=wanted,
             narrow_auto=self._topology.narrow_auto(),
+            policy_version=self._policies.version(),
             widen_ready=self._widen_ready(
                 whole=sum(disk.takes_fragments for disk in disks) >= fragment_count(wanted)
             ),
@@ -57,7 +60,12 @@ class FactsObserver:
             return self._widen_now or waited_s >= self._topology.widen_delay_s()
 
     def _left_s(self, disk: DiskStatus) -> float:
-        """Return for how long a missing disk is still waited for; 0 for any other."""
+        """Return for how long a missing disk is still waited for; 0 for any other.
+
+        One that the operator detached is waited for until he says otherwise.
+        """
+        if disk.detached and not disk.failed:
+            return math.inf
         if disk.present or disk.failed or disk.disk_id in self._impatient:
             return 0.0
         now_s = self._clock.monotonic_s()
@@ -67,16 +75,25 @@ class FactsObserver:
     def waiting(self) -> tuple[float, str]:
         """Return the shortest wait for a missing disk, in seconds, and its sentence."""
         waits = [(self._left_s(disk), disk.name) for disk in self._topology.disks()]
-        left = min((wait for wait in waits if wait[0] > 0), default=None)
+        left = min((wait for wait in waits if 0 < wait[0] < math.inf), default=None)
         if left is None:
             return 0.0, ""
         return left[0], f"{left[1]} is missing; it may come back before the rebuild starts"
 
     def skip_delays(self) -> None:
         """Give up on the disks that are missing now, and widen at once."""
-        missing = {disk.disk_id for disk in self._topology.disks() if not disk.present}
+        missing = {
+            disk.disk_id
+            for disk in self._topology.disks()
+            if not disk.present and not disk.detached
+        }
         with self._lock:
             self._impatient |= missing
+            self._widen_now = True
+
+    def widen_now(self) -> None:
+        """Widen without delay: what is wanted was changed."""
+        with self._lock:
             self._widen_now = True
 
     def end_haste(self) -> None:

@@ -44,14 +44,24 @@ class PathFinder:
                     maps.setdefault(row[0], []).append(extent_id)
         if not maps:
             return {}
-        inodes = {inode: maps[map_id] for inode, map_id in self._inodes_of(set(maps))}
+        inodes = {inode: maps[map_id] for inode, map_id in self.files_of(set(maps))}
         found: dict[ExtentId, str] = {}
-        for parent, name, inode in self._names_of(set(inodes)):
-            path = self._path(parent, name)
-            found |= {extent_id: path for extent_id in inodes[inode] if path}
+        for inode, path in self.names(set(inodes)).items():
+            found |= dict.fromkeys(inodes[inode], path)
         return found
 
-    def _inodes_of(self, maps: set[int]) -> Iterator[tuple[int, int]]:
+    def names(self, inodes: set[int]) -> dict[int, str]:
+        """Return one path for each of *inodes* that has a name. Walks all names."""
+        found: dict[int, str] = {}
+        for parent, name, inode in self._names_of(inodes):
+            if inode not in found and (path := self._path(parent, name)):
+                found[inode] = path
+                if len(found) == len(inodes):
+                    break
+        return found
+
+    def files_of(self, maps: set[int]) -> Iterator[tuple[int, int]]:
+        """Yield (inode, map) of each file whose map is one of *maps*."""
         cursor = 0
         while True:
             with self._readers.read() as connection:

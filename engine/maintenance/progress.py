@@ -1,18 +1,27 @@
-"""How far reconcile and scrub are: frozen, published whole, read without a lock."""
+"""How far reconcile is, and rates: frozen, published whole, read without a lock."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from math import exp
+from math import exp, sqrt
 from typing import Final
 
 from engine.clock import Clock
-from engine.extents.verdict import Verdict
-from engine.ids import DiskId, ExtentId
+from engine.ids import ExtentId
+from engine.policy.pacing import Priority
 
 RATE_WINDOW_S: Final = 60.0
 """Time constant of the rates: long enough to be steady, short enough to follow."""
+
+PRIOR_S: Final = 10.0
+"""For how many seconds a rate from before a restart counts beside what is measured."""
+
+SAMPLE_S: Final = 1.0
+"""Pieces of time by which the steadiness of a rate is judged."""
+
+MARGIN_SIGMAS: Final = 1.5
+"""The margin of an ETA in standard deviations of its rate."""
 
 ITEMS_SHOWN_MAX: Final = 200
 """Items listed in a progress; the counts are exact."""
@@ -38,6 +47,16 @@ class ItemProgress:
     done_bytes: int = 0
     total_bytes: int = 0
     reason: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindCount:
+    """Work of one kind that waits."""
+
+    kind: str
+    queued_items: int
+    queued_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +68,17 @@ class ReconcileProgress:
     pending, or waits for a retry, does not count."""
     scanning: bool = False
     paused: bool = False
+    cancelled: bool = False
+    priority: Priority = Priority.NORMAL
+    limit_bytes_s: int = 0
+    full_speed_until_ns: int = 0
+    preferred: tuple[str, ...] = ()
+    rebalancing: bool = False
+    started_ns: int = 0
+    average_bytes_s: float = 0.0
+    eta_margin_s: float = 0.0
+    kinds: tuple[KindCount, ...] = ()
+    irrecoverable: tuple[str, ...] = ()
     waiting_s: float = 0.0
     waiting_reason: str = ""
     done_items: int = 0
@@ -63,42 +93,6 @@ class ReconcileProgress:
     eta_s: float | None = None
     items: tuple[ItemProgress, ...] = ()
     last_result: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """A fragment that a scrub found wanting. ``path`` is empty until one is known."""
-
-    extent_id: ExtentId
-    index: int
-    disk_id: DiskId
-    verdict: Verdict
-    path: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScrubProgress:
-    """A scrub that runs, or the last one. Times are epoch nanoseconds."""
-
-    running: bool = False
-    repair: bool = False
-    started_ns: int = 0
-    finished_ns: int = 0
-    done_fragments: int = 0
-    total_fragments: int = 0
-    done_bytes: int = 0
-    total_bytes: int = 0
-    rate_bytes_s: float = 0.0
-    eta_s: float | None = None
-    intact: int = 0
-    corrupt: int = 0
-    missing: int = 0
-    misplaced: int = 0
-    unreferenced: int = 0
-    parity_mismatches: int = 0
-    repaired: int = 0
-    findings: tuple[Finding, ...] = ()
-    runs_completed: int = 0
 
 
 class Rate:
@@ -117,15 +111,27 @@ class Rate:
         self._clock: Final = clock
         self._last_s = clock.monotonic_s()
         self._waiting = 0
-        self._known = False
-        self.bytes_s = 0.0
+        self._bytes = self._seconds = 0.0
+        self._sample_bytes = self._sample_s = 0.0
+        self._samples = 0
+        self._variance = 0.0
 
-    def restart(self) -> None:
-        """Forget the past: the next amount is measured from now on."""
+    def restart(self, bytes_s: float = 0.0) -> None:
+        """Forget the past; *bytes_s* is believed until better is known, 0 is unknown."""
+        self.hold()
+        self._waiting = self._samples = 0
+        self._seconds = PRIOR_S if bytes_s > 0 else 0.0
+        self._bytes = bytes_s * self._seconds
+        self._sample_bytes = self._sample_s = self._variance = 0.0
+
+    def hold(self) -> None:
+        """Leave out the time since the last amount: nothing was to be done."""
         self._last_s = self._clock.monotonic_s()
-        self._waiting = 0
-        self._known = False
-        self.bytes_s = 0.0
+
+    @property
+    def bytes_s(self) -> float:
+        """Bytes by seconds, both fading alike: right from the first amount on."""
+        return self._bytes / self._seconds if self._seconds > 0 else 0.0
 
     def add(self, count: int) -> None:
         """Count *count* bytes done since the last call."""
@@ -133,12 +139,31 @@ class Rate:
         took_s = self._clock.monotonic_s() - self._last_s
         if took_s <= 0:
             return
-        now = self._waiting / took_s
-        weight = 1.0 - exp(-took_s / RATE_WINDOW_S) if self._known else 1.0
-        self.bytes_s += weight * (now - self.bytes_s)
-        self._known = True
+        fade = exp(-took_s / RATE_WINDOW_S)
+        self._bytes = self._bytes * fade + self._waiting
+        self._seconds = self._seconds * fade + took_s
         self._last_s += took_s
+        self._note_sample(took_s)
         self._waiting = 0
+
+    def _note_sample(self, took_s: float) -> None:
+        """Take note of how steady it is, in pieces of SAMPLE_S."""
+        self._sample_bytes += self._waiting
+        self._sample_s += took_s
+        if self._sample_s >= SAMPLE_S:
+            off = self._sample_bytes / self._sample_s - self.bytes_s
+            self._samples += 1
+            weight = max(1 / self._samples, SAMPLE_S / RATE_WINDOW_S)
+            self._variance += weight * (off * off - self._variance)
+            self._sample_bytes = self._sample_s = 0.0
+
+    def margin_s(self, left_bytes: int) -> float:
+        """Return by how much ``eta_s`` may be off either way: less, the steadier it is."""
+        eta_s = self.eta_s(left_bytes)
+        if not eta_s:
+            return 0.0
+        spread = MARGIN_SIGMAS * sqrt(self._variance) / self.bytes_s / sqrt(max(1, self._samples))
+        return eta_s * min(1.0, spread + 1 / (1 + self._samples))
 
     def eta_s(self, left_bytes: int) -> float | None:
         """Return the seconds *left_bytes* will take; None when nothing is known."""

@@ -8,7 +8,8 @@ from typing import Final
 
 from engine.ids import ExtentId
 from engine.limits import RECONCILE_ITEMS_MAX
-from engine.policy.ordering import WorkOrder, work_key
+from engine.maintenance.progress import KindCount
+from engine.policy.ordering import WorkKind, WorkOrder, work_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,7 @@ class WorkQueue:
         self._keys: list[tuple[bool, int, int, int, int]] = []
         self._works: list[Work] = []
         self._known: set[ExtentId] = set()
+        self._kinds: dict[WorkKind, tuple[int, int]] = {}
         self.overflowed = 0
         self.total_bytes = 0
         """Bytes to write for all work, what overflowed included."""
@@ -52,10 +54,13 @@ class WorkQueue:
         self._keys.insert(at, key)
         self._works.insert(at, work)
         self._known.add(work.extent_id)
+        self._count(work, 1)
         self.total_bytes += work.total_bytes
         if len(self._works) > self._items_max:
             self._keys.pop()
-            self._known.discard(self._works.pop().extent_id)
+            least = self._works.pop()
+            self._known.discard(least.extent_id)
+            self._count(least, -1)
             self.overflowed += 1
 
     def take(self) -> Work | None:
@@ -65,17 +70,32 @@ class WorkQueue:
         self._keys.pop(0)
         work = self._works.pop(0)
         self._known.discard(work.extent_id)
+        self._count(work, -1)
         self.total_bytes -= work.total_bytes
         return work
 
     def first(self, count: int) -> list[Work]:
         """Return the most urgent works without removing them."""
-        return self._works[:count]
+        return self._works[: max(0, count)]
+
+    def kinds(self) -> tuple[KindCount, ...]:
+        """Return what waits by kind, in the order of work; what overflowed is not in it."""
+        counts = dict(self._kinds)
+        return tuple(
+            KindCount(kind=str(kind), queued_items=counts[kind][0], queued_bytes=counts[kind][1])
+            for kind in WorkKind
+            if counts.get(kind, (0, 0))[0]
+        )
+
+    def _count(self, work: Work, change: int) -> None:
+        items, size = self._kinds.get(work.order.kind, (0, 0))
+        self._kinds[work.order.kind] = (items + change, size + change * work.total_bytes)
 
     def clear(self) -> None:
         """Forget everything; a scan finds it again."""
         self._keys.clear()
         self._works.clear()
         self._known.clear()
+        self._kinds.clear()
         self.overflowed = 0
         self.total_bytes = 0

@@ -1,54 +1,51 @@
-"""Brings every extent to what policy wants of it: rebuild, drain, narrow, widen.
+"""Brings every extent to what policy wants of it: rebuild, drain, narrow, widen,
+another policy, even filling.
 
-One mechanism: facts change, all extents are compared with ``desired_for``,
-the differences are queued with the most exposed first, and each is closed by
-copy, commit, delete (P5). Nothing of it is stored: after a restart the same
-comparison finds what is left. While nothing changes, nothing is read.
+One mechanism: facts change, all extents are compared with what is wanted, the
+differences are queued with the most exposed first, and each is closed by
+copy, commit, delete (P5). Which work there is, is never stored: after a
+restart the same comparison finds what is left. Totals and the operator's
+wishes are kept (``steering``). While nothing changes, nothing is read.
 
 Damage that is known is a fact for everyone; it is mended only where someone
-allowed it: a read that met it, a scrub with repair, or ``start_now``. That
-permission is memory only, so a plain scrub changes no fragment, ever.
+allowed it: a read that met it, a scrub with repair, or ``start_now``, so a
+plain scrub changes no fragment, ever.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final, Protocol
 
-from engine.clock import Clock
-from engine.errors import (
-    CorruptionError,
-    DamagedDatabaseError,
-    DeviceError,
-    EngineError,
-    EngineStoppedError,
-    ExtentUnrecoverableError,
-    NoSpaceError,
-)
-from engine.extents.disks import DiskSource
-from engine.extents.rebuild import ExtentRebuilder
-from engine.extents.writer import ExtentWriter
+from engine.errors import DamagedDatabaseError, EngineError, EngineStoppedError
 from engine.ids import ExtentId
 from engine.limits import RECONCILE_ITEMS_MAX
+from engine.maintenance.deciding import Decider
 from engine.maintenance.desired import Action, PoolFacts
-from engine.maintenance.mending import Mended, Mender, bytes_to_write
+from engine.maintenance.mending import Mender, bytes_to_write
 from engine.maintenance.observed import FactsObserver
+from engine.maintenance.pacer import Pacer
 from engine.maintenance.paths import PathFinder
-from engine.maintenance.progress import ReconcileProgress
+from engine.maintenance.preferred import PreferredExtents
+from engine.maintenance.progress import ItemProgress, ReconcileProgress
 from engine.maintenance.queue import Work, WorkQueue
+from engine.maintenance.rebalance import Rebalance
+from engine.maintenance.reconcile_parts import ReconcileParts
 from engine.maintenance.scan import Difference, ExtentScan
+from engine.maintenance.steering import Steering
 from engine.maintenance.tally import Tally
-from engine.maintenance.topology import Topology
-from engine.metadata.tables import Tables
-from engine.metadata.wal import ReaderPool
-from engine.observe.events import EventLog, EventSeverity
-from engine.observe.metrics import Metrics
+from engine.maintenance.working import InterruptedWorkError, WorkBench, Working
+from engine.observe.events import EventSeverity
 from engine.policy.ordering import WorkOrder
+from engine.policy.pacing import Pace, Priority
 
 ASKED_PER_STEP: Final = 64
 NAMED_LOST_MAX: Final = 8
 """Files named in the sentence a rebuild ends with."""
+
+CANCELLED: Final = "cancelled: waits for resume, rebuild or a change of the disks"
 
 
 class MendRequests(Protocol):
@@ -61,47 +58,56 @@ class MendRequests(Protocol):
         """Whether something is being mended or about to be."""
 
 
-class InterruptedWorkError(EngineError):
-    """Maintenance was paused or is closing; the work is found again later."""
-
-
 class Reconcile:
     """The one mechanism of repair. ``step`` by one thread; the rest by any."""
 
-    def __init__(
-        self,
-        *,
-        clock: Clock,
-        metrics: Metrics,
-        events: EventLog,
-        topology: Topology,
-        tables: Tables,
-        readers: ReaderPool,
-        disks: DiskSource,
-        rebuilder: ExtentRebuilder,
-        writer: ExtentWriter,
-    ) -> None:
-        self._events: Final = events
-        self._topology: Final = topology
-        self._store: Final = tables.store
-        self._paths: Final = PathFinder(readers)
-        self._observer: Final = FactsObserver(clock, topology)
-        self._mender: Final = Mender(tables=tables, disks=disks, rebuilder=rebuilder, writer=writer)
-        self._scan: Final = ExtentScan(readers, mends=self._mends)
+    def __init__(self, parts: ReconcileParts) -> None:
+        clock = parts.clock
+        self._clock: Final = clock
+        self._events: Final = parts.events
+        self._topology: Final = parts.topology
+        self._policies: Final = parts.policies
+        self._store: Final = parts.tables.store
+        self._room: Final = parts.room
+        self._paths: Final = PathFinder(parts.readers)
+        self.steering: Final = Steering(clock, parts.state_path)
+        self._pacer: Final = Pacer(clock, self.steering, parts.foreground)
+        self._observer: Final = FactsObserver(clock, parts.topology, parts.policies)
+        self._mender: Final = Mender(
+            tables=parts.tables,
+            disks=parts.disks,
+            rebuilder=parts.rebuilder,
+            writer=parts.writer,
+        )
+        self._rebalance: Final = Rebalance(parts.readers, parts.disks)
+        self._decide: Final = Decider(parts.policies, self._rebalance, mends=self._mends)
+        self._scan: Final = ExtentScan(parts.readers, self._decide)
+        self.preferred: Final = PreferredExtents(parts.readers)
         self._queue: Final = WorkQueue()
-        self._tally: Final = Tally(clock, metrics, self._queue)
+        self._tally: Final = Tally(clock, parts.metrics, self._queue, self.steering.state.totals)
         self._lock: Final = threading.Lock()
         self._asked: list[ExtentId] = []
         self._mend: set[ExtentId] = set()
         self._mend_all = False
         self._start_now = False
-        self._paused = False
+        self._working: Final = Working(
+            parts,
+            WorkBench(self._mender, self._queue, self._tally, self._pacer),
+            look=self._look,
+            look_again=self._look_again,
+            stops=self._stops,
+        )
+        self._interrupted = False
         self._closing = False
         self._facts: PoolFacts | None = None
         self._scanning = True
-        self._mended_since_scan = False
-        self.on_mended: list[Callable[[ExtentId, int], None]] = []
+        self._working.on_mended.append(lambda extent_id, _count: self._rebalance.moved(extent_id))
+        self.on_mended: Final = self._working.on_mended
         """Hear (extent, fragments) of each commit, in the maintenance thread."""
+        if self.steering.state.hasty:
+            self._hurry()
+        if self.steering.state.widening:
+            self._observer.widen_now()
 
     # Any thread
 
@@ -119,74 +125,137 @@ class Reconcile:
         """Whether something is being mended, looked for, or about to be."""
         looking = self._start_now or (self._scanning and self._facts is not None)
         busy = looking or self._asked or len(self._queue) or self._tally.active
-        return bool(busy) and not self._paused
+        return bool(busy) and not self.steering.state.paused
 
     def start_now(self) -> None:
-        """Do now what delays hold back, and mend all known damage."""
+        """Do now what delays and a cancellation hold back, and mend all known damage."""
+        self.steering.end_cancel()
+        self.steering.set_hasty(hasty=True)
+        self._hurry()
+
+    def _hurry(self) -> None:
         with self._lock:
             self._mend_all = self._start_now = True
         self._observer.skip_delays()
 
+    def look_anew(self) -> None:
+        """Compare everything once more: a wish changed what comes first."""
+        with self._lock:
+            self._start_now = True
+
     def pause(self) -> None:
-        """Interrupt the work in hand and do nothing until ``resume``."""
-        self._paused = True
+        """Interrupt the work in hand and do nothing until ``resume``; kept."""
+        self.steering.pause()
 
     def resume(self) -> None:
-        """End ``pause``."""
-        self._paused = False
+        """End ``pause`` and ``cancel``."""
+        self.steering.resume()
+        self.look_anew()
+
+    def cancel(self) -> None:
+        """End this round; what is left waits for ``resume`` or other disks; kept."""
+        self.steering.cancel(self._observer.facts().fingerprint())
+        self._interrupted = True
+        self.look_anew()
+
+    def rebalance(self) -> None:
+        """Spread fragments evenly, once."""
+        self.steering.set_rebalancing(rebalancing=True)
+        self.look_anew()
 
     def close(self) -> None:
         """Interrupt the work in hand for good."""
         self._closing = True
+        self._working.close()
+        self.steering.keep_totals(self._tally.totals, at_once=True)
+
+    def rest_s(self) -> float:
+        """Return for how long a step would do nothing but rest; 0 when it would not."""
+        return self._pacer.rest_s(self._pacer.pace())
 
     def progress(self) -> ReconcileProgress:
         """Return where things stand; quick."""
         waiting_s, reason = self._observer.waiting()
-        return self._tally.progress(
+        wishes = self.steering.state
+        return replace(
+            self._tally.progress(),
             active=self.has_work(),
             scanning=self._scanning,
-            paused=self._paused,
+            paused=wishes.paused,
+            cancelled=bool(wishes.cancelled),
+            priority=Priority(wishes.priority),
+            limit_bytes_s=wishes.limit_bytes_s,
+            full_speed_until_ns=self.steering.full_speed_until_ns,
+            preferred=wishes.preferred,
+            rebalancing=wishes.rebalancing,
             waiting_s=waiting_s,
-            reason=reason,
+            waiting_reason=reason,
         )
+
+    def list_items(self, limit: int) -> tuple[ItemProgress, ...]:
+        """Return at most *limit* items in their order, with a file each where one is found."""
+        items = self._tally.list_items(limit)
+        paths = self._paths.find(one.extent_id for one in items)
+        return tuple(replace(one, path=paths.get(one.extent_id, "")) for one in items)
 
     # The maintenance thread
 
     def step(self) -> bool:
-        """Look at one piece of the extents, or mend one extent."""
-        if self._paused or self._closing or self._store.stopped:
+        """Look at one piece of the extents, or mend some; False when it rests, too."""
+        if self._closing or self._store.stopped:
             return False
+        if self.steering.state.paused:
+            self._tally.hold_clock()
+            return False
+        pace = self._pacer.pace()
+        if self._pacer.rest_s(pace) > 0:
+            return False
+        self._pacer.begin()
         try:
-            return self._step(self._current_facts())
+            return self._step(self._current_facts(), pace)
         except (EngineStoppedError, InterruptedWorkError):
             return False
         finally:
+            self._pacer.end(pace)
             self._tally.publish_changes()
+            self.steering.keep_totals(self._tally.totals, at_once=not self._tally.active)
 
     def _current_facts(self) -> PoolFacts:
         """Return the facts; when they changed, everything is compared anew."""
         facts = self._observer.facts()
+        cancelled = self.steering.state.cancelled
+        if cancelled and cancelled != facts.fingerprint():
+            self.steering.end_cancel()
+        self._interrupted = False
         with self._lock:
             started, self._start_now = self._start_now, False
         if facts != self._facts or started:
+            if self._facts is not None and facts.wants_other(self._facts):
+                # A policy is obeyed at once; only a return to it waits (WIDEN).
+                self._observer.widen_now()
+                self.steering.set_widening(widening=True)
+                facts = self._observer.facts()
             self._facts = facts
-            self._restart_scan()
             self._tally.forget_held()
+            self._restart_scan()
         return facts
 
-    def _step(self, facts: PoolFacts) -> bool:
+    def _step(self, facts: PoolFacts, pace: Pace) -> bool:
         if self._look_at_asked(facts):
             return True
         if self._scanning:
             self._scan_piece(facts)
             return True
-        work = self._queue.take()
-        if work is not None:
-            self._work_on(work, facts)
+        if len(self._queue):
+            self._working.run(facts, pace)
             return True
-        retry = self._tally.due_retry()
+        retry = self._tally.held.due_retry()
         if retry is not None:
             self._look_again(retry, facts)
+            return True
+        if self._tally.held.fitting(self._room.free_bytes()):
+            self._tally.forget_held()
+            self._restart_scan()
             return True
         return self._finish()
 
@@ -194,7 +263,17 @@ class Reconcile:
         self._queue.clear()
         self._scan.restart()
         self._scanning = True
-        self._mended_since_scan = False
+        self._working.mended = False
+        wishes = self.steering.state
+        self.preferred.refresh(wishes.preferred)
+        if self._facts is not None and self._facts.policy_version:
+            self._policies.refresh()
+        if wishes.rebalancing:
+            self._rebalance.begin()
+
+    def _stops(self) -> bool:
+        """Whether the work in hand is to be interrupted. Any thread."""
+        return self._closing or self._interrupted or self.steering.state.paused
 
     def _mends(self, extent_id: ExtentId) -> bool:
         return self._mend_all or extent_id in self._mend
@@ -209,7 +288,7 @@ class Reconcile:
 
     def _look(self, extent_id: ExtentId, facts: PoolFacts) -> Difference | None:
         try:
-            return self._mender.look(extent_id, facts, mends=self._mends(extent_id))
+            return self._mender.look(extent_id, facts, self._decide)
         except DamagedDatabaseError as error:
             # Its record says nothing that can be acted on; the others go on.
             self._events.record(EventSeverity.ERROR, "reconcile", str(error))
@@ -228,22 +307,45 @@ class Reconcile:
             self._mend.discard(extent_id)
 
     def _scan_piece(self, facts: PoolFacts) -> None:
-        piece = self._scan.next_piece(facts)
+        piece = self._scan.next_piece(facts, every=self._rebalance.active)
         for sentence in piece.damaged:
             self._events.record(EventSeverity.ERROR, "reconcile", sentence)
+        cancelled = bool(self.steering.state.cancelled)
         for found in piece.differences:
-            if not self._tally.waits_for_retry(found.record.extent_id):
+            if self._tally.held.waits_for_retry(found.record.extent_id):
+                continue
+            if cancelled:
+                self._hold_cancelled(found.record.extent_id, facts)
+            else:
                 self._take_up(found)
         self._scanning = not piece.complete
 
+    def _hold_cancelled(self, extent_id: ExtentId, facts: PoolFacts) -> None:
+        """List an extent as left over; a scan may not have seen yet that it is mended."""
+        found = self._look(extent_id, facts)
+        if found is None or found.desired.action in (Action.KEEP, Action.WAIT):
+            self._settled(extent_id)
+        elif found.desired.action in (Action.REBUILD, Action.RECODE):
+            self._tally.hold_pending(self._work_for(found), CANCELLED)
+        else:
+            self._take_up(found)
+
+    def _work_for(self, found: Difference) -> Work:
+        record, desired = found.record, found.desired
+        order = WorkOrder(
+            extent_id=record.extent_id,
+            kind=desired.kind,
+            exposure=desired.exposure,
+            priority=int(record.extent_id in self.preferred),
+        )
+        return Work(order=order, total_bytes=bytes_to_write(record, desired))
+
     def _take_up(self, found: Difference) -> None:
         """Queue a difference, or hold it with the reason why it cannot be closed."""
-        record, desired = found.record, found.desired
-        order = WorkOrder(extent_id=record.extent_id, kind=desired.kind, exposure=desired.exposure)
-        work = Work(order=order, total_bytes=bytes_to_write(record, desired))
+        work, desired = self._work_for(found), found.desired
         match desired.action:
             case Action.REBUILD | Action.RECODE:
-                self._tally.release(record.extent_id)
+                self._tally.release(work.extent_id)
                 self._queue.add(work)
             case Action.PENDING:
                 self._tally.hold_pending(work, desired.reason)
@@ -252,46 +354,9 @@ class Reconcile:
             case Action.KEEP | Action.WAIT:
                 pass
 
-    def _work_on(self, work: Work, facts: PoolFacts) -> None:
-        """Mend one extent, decided once more on its present record."""
-        extent_id = work.extent_id
-        found = self._look(extent_id, facts)
-        if found is None or found.desired.action not in (Action.REBUILD, Action.RECODE):
-            self._look_again(extent_id, facts)
-            return
-        self._tally.begin(work)
-        try:
-            mended = self._mender.mend(found, self._note_bytes)
-        except (InterruptedWorkError, EngineStoppedError):
-            self._tally.put_back()
-            self._queue.add(work)
-            raise
-        except ExtentUnrecoverableError as error:
-            self._tally.hold_lost(work, str(error))
-        except (CorruptionError, DeviceError, NoSpaceError) as error:
-            self._tally.hold_failed(work, str(error))
-        else:
-            self._note_mended(work, mended, facts)
-
-    def _note_bytes(self, done_bytes: int) -> None:
-        if self._paused or self._closing:
-            raise InterruptedWorkError("maintenance was paused")
-        self._tally.add_bytes(done_bytes)
-
-    def _note_mended(self, work: Work, mended: Mended, facts: PoolFacts) -> None:
-        if mended.committed:
-            self._mended_since_scan = True
-            self._tally.done(work, mended.written_bytes)
-            for hear in self.on_mended:
-                hear(work.extent_id, mended.fragments)
-        else:
-            self._tally.put_back()
-        # Part of it may be left: the fragments for which there was no disk.
-        self._look_again(work.extent_id, facts)
-
     def _finish(self) -> bool:
         """Scan again after work, for what came meanwhile; else say the result."""
-        if self._queue.overflowed or self._mended_since_scan:
+        if self._queue.overflowed or self._working.mended:
             self._restart_scan()
             return True
         if not self._tally.active:
@@ -301,15 +366,24 @@ class Reconcile:
             self._topology.make_safe(self._store.open_generation)
         except EngineError as error:
             self._events.record(EventSeverity.WARNING, "reconcile", f"not safe yet: {error}")
-        lost = self._tally.lost_extents()
+        lost = self._tally.held.lost_extents()
         paths = self._paths.find(lost[:NAMED_LOST_MAX])
         names = [paths.get(one) or f"extent {one}" for one in lost[:NAMED_LOST_MAX]]
-        result = self._tally.finish(names)
+        word = "cancelled" if self.steering.state.cancelled else "finished"
+        result = self._tally.finish(word, names)
         severity = EventSeverity.CRITICAL if lost else EventSeverity.INFO
         self._events.record(severity, "reconcile", result)
         with self._lock:
-            if not self._tally.holds_any:
+            if not self._tally.held:
                 self._mend.clear()
                 self._mend_all = False
-        self._observer.end_haste()
+        self._end_wishes()
         return False
+
+    def _end_wishes(self) -> None:
+        """What was asked for once, is done."""
+        self._observer.end_haste()
+        self._rebalance.end()
+        self.steering.set_hasty(hasty=False)
+        self.steering.set_widening(widening=False)
+        self.steering.set_rebalancing(rebalancing=False)

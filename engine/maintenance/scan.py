@@ -8,21 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import apsw
 
 from engine.errors import DamagedDatabaseError
 from engine.ids import ExtentId
-from engine.maintenance.desired import Action, Desired, PoolFacts, desired_for
+from engine.maintenance.desired import Action, Desired, PoolFacts
 from engine.metadata.extents_table import load_extent
 from engine.metadata.wal import ReaderPool
 from engine.model.disk import DiskState
 from engine.model.extent import ExtentRecord
-from engine.model.redundancy import fragment_count
 
 PIECE_EXTENTS: Final = 128
 """Extents looked at in one read transaction: some 5 ms when all differ."""
+
+
+SOUND_PIECE_EXTENTS: Final = 1024
+"""The same while all disks are sound: a few microseconds for an extent."""
+
+Decide: TypeAlias = Callable[[ExtentRecord, PoolFacts, frozenset[int]], Desired]
+"""(record, facts, its damaged indexes) to what is to be done with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,66 +51,73 @@ class Piece:
 class ExtentScan:
     """One pass over all extents, continued piece by piece. One thread at a time."""
 
-    def __init__(self, readers: ReaderPool, *, mends: Callable[[ExtentId], bool]) -> None:
-        """*mends* says whether an extent's known damage may be mended now."""
+    def __init__(self, readers: ReaderPool, decide: Decide) -> None:
         self._readers: Final = readers
-        self._mends: Final = mends
+        self._decide: Final = decide
         self._cursor = ExtentId(0)
 
     def restart(self) -> None:
         """Begin again with the lowest extent."""
         self._cursor = ExtentId(0)
 
-    def next_piece(self, facts: PoolFacts) -> Piece:
-        """Look at the next extents; ``complete`` says that there are no more."""
-        differences: list[Difference] = []
+    def next_piece(self, facts: PoolFacts, *, every: bool) -> Piece:
+        """Look at the next extents; ``complete`` says that there are no more.
+
+        Passes over those that the metadata alone show to be as they should,
+        but not when *every* one is to be looked at.
+        """
+        found: list[tuple[ExtentRecord, frozenset[int]]] = []
         damaged: list[str] = []
         with self._readers.read() as connection:
-            ids, last = self._candidates(connection, facts)
+            ids, last = self._candidates(connection, facts, every=every)
             for extent_id in ids:
                 try:
                     record = load_extent(connection, extent_id)
                 except DamagedDatabaseError as error:
                     damaged.append(str(error))
                     continue
-                if record is None:
-                    continue
-                bad = damaged_indexes(connection, extent_id)
-                mend = bad if self._mends(extent_id) else frozenset()
-                desired = desired_for(record, facts, damaged=bad, mend=mend)
-                if desired.action is not Action.KEEP:
-                    differences.append(Difference(record, desired))
+                if record is not None:
+                    found.append((record, damaged_indexes(connection, extent_id)))
         if last is not None:
             self._cursor = last
+        # Outside of the read: policies of files are asked under the write lock.
+        decided = [Difference(record, self._decide(record, facts, bad)) for record, bad in found]
+        differences = [one for one in decided if one.desired.action is not Action.KEEP]
         return Piece(tuple(differences), tuple(damaged), complete=last is None)
 
     def _candidates(
-        self, connection: apsw.Connection, facts: PoolFacts
+        self, connection: apsw.Connection, facts: PoolFacts, *, every: bool
     ) -> tuple[list[ExtentId], ExtentId | None]:
         """Return extents worth loading, and the last one this piece covers."""
+        if every or facts.policy_version:
+            rows = connection.execute(
+                "SELECT id FROM extent WHERE id > ? ORDER BY id LIMIT ?",
+                (self._cursor, PIECE_EXTENTS),
+            )
+            ids = [ExtentId(row[0]) for row in rows]
+            return ids, ids[-1] if ids else None
         sound = [
             int(disk_id)
             for disk_id, disk in facts.disks.items()
             if disk.readable and disk.state is not DiskState.DRAINING
         ]
-        if len(sound) == len(facts.disks) and not facts.widen_ready:
-            damaged = connection.execute(
-                "SELECT DISTINCT extent FROM damage WHERE extent > ? ORDER BY extent LIMIT ?",
-                (self._cursor, PIECE_EXTENTS),
-            )
-            ids = [ExtentId(row[0]) for row in damaged]
-            return ids, ids[-1] if ids else None
         query = (
-            "SELECT id, width < ?2 OR EXISTS (SELECT 1 FROM damage WHERE extent = id)"
+            "SELECT id, redundancy <> ?2 OR EXISTS (SELECT 1 FROM damage WHERE extent = id)"
             " OR EXISTS (SELECT 1 FROM fragment WHERE extent = id"
             f" AND disk NOT IN ({', '.join(map(str, sound)) or 'NULL'}))"
             " FROM extent WHERE id > ?1 ORDER BY id LIMIT ?3"
         )
-        width = fragment_count(facts.wanted) if facts.widen_ready else 0
-        rows = list(connection.execute(query, (self._cursor, width, PIECE_EXTENTS)))
+        if len(sound) == len(facts.disks):
+            query = (
+                "SELECT id, redundancy <> ?2 OR EXISTS (SELECT 1 FROM damage WHERE extent = id)"
+                " FROM extent WHERE id > ?1 ORDER BY id LIMIT ?3"
+            )
+        limit = PIECE_EXTENTS if len(sound) < len(facts.disks) else SOUND_PIECE_EXTENTS
+        rows_of = connection.execute(query, (self._cursor, str(facts.wanted), limit))
+        looked = list(rows_of)
         # NOT IN (NULL) is never true: with no sound disk every extent differs.
-        found = [ExtentId(row[0]) for row in rows if row[1] or not sound]
-        return found, ExtentId(rows[-1][0]) if rows else None
+        found = [ExtentId(row[0]) for row in looked if row[1] or not sound]
+        return found, ExtentId(looked[-1][0]) if looked else None
 
 
 def damaged_indexes(connection: apsw.Connection, extent_id: ExtentId) -> frozenset[int]:

@@ -10,7 +10,25 @@ import json
 import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
 from pathlib import Path
+
+from engine.errors import UsageError
+from engine.maintenance.scrub_target import parse_target
+
+
+class Phase(StrEnum):
+    """What a scrub does now, in this order."""
+
+    IDLE = "idle"
+    COUNT = "count"
+    """Add up what is to be read; of a part of the pool, list it first."""
+    METADATA = "metadata"
+    VERIFY = "verify"
+    LIST = "list"
+    FORGET = "forget"
+    """Drop what is remembered of extents that are no more."""
+    SECOND_LOOK = "second look"
 
 
 @dataclass(slots=True)
@@ -18,10 +36,15 @@ class ScrubState:
     """Counters of a scrub. ``cursor``: extents at or above it are done."""
 
     running: bool = False
+    paused: bool = False
     repair: bool = False
+    target: str = "all"
+    phase: str = "idle"
     cursor: int = 0
     started_ns: int = 0
     finished_ns: int = 0
+    last_full_ns: int = 0
+    """When the last scrub of the whole pool began; for the schedule."""
     done_fragments: int = 0
     total_fragments: int = 0
     done_bytes: int = 0
@@ -33,7 +56,14 @@ class ScrubState:
     unreferenced: int = 0
     parity_mismatches: int = 0
     repaired: int = 0
+    metadata_checked: int = 0
+    metadata_damaged: int = 0
     runs_completed: int = 0
+
+    @property
+    def bad(self) -> int:
+        """Fragments that are not what and where they should be."""
+        return self.corrupt + self.missing + self.misplaced + self.parity_mismatches
 
 
 def load_state(path: Path) -> ScrubState:
@@ -51,7 +81,11 @@ def load_state(path: Path) -> ScrubState:
         if type(value) is not type(getattr(state, field.name)):
             return ScrubState()
         setattr(state, field.name, value)
-    return state
+    try:
+        parse_target(state.target)
+    except UsageError:
+        return ScrubState()
+    return state if state.phase in set(Phase) else ScrubState()
 
 
 def _open_at_once(path: str, flags: int) -> int:

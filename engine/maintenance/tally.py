@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, replace
 from typing import Final
 
 from engine.clock import Clock
 from engine.ids import ExtentId
-from engine.limits import RECONCILE_ITEMS_MAX
+from engine.maintenance.held import Held, HeldWorks
 from engine.maintenance.progress import (
     ITEMS_SHOWN_MAX,
     ItemProgress,
@@ -16,190 +17,192 @@ from engine.maintenance.progress import (
     ReconcileProgress,
 )
 from engine.maintenance.queue import Work, WorkQueue
+from engine.maintenance.work_state import RoundTotals
 from engine.observe.metrics import Metrics
 from engine.policy.exposure import LOST
-
-RETRY_FIRST_S: Final = 5.0
-RETRY_S_MAX: Final = 600.0
-RETRIES_MAX: Final = 10
-"""Later an item waits until the disks change (P8)."""
 
 PUBLISH_S: Final = 0.25
 """Between two pictures of work in progress."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """An item that cannot proceed. ``retry_s``: monotonic second, None for never."""
+@dataclass(slots=True)
+class _InHand:
+    """A piece of work that runs, and how many payload bytes of it are done."""
 
     work: Work
-    state: ItemState
-    reason: str
-    tries: int = 0
-    retry_s: float | None = None
-    lost: bool = False
+    done_bytes: int = 0
 
 
 class Tally:
-    """What happened to the work of this round. One thread; ``progress`` by any."""
+    """What happened to the work of this round.
 
-    def __init__(self, clock: Clock, metrics: Metrics, queue: WorkQueue) -> None:
+    ``add_bytes`` by the threads that mend, ``progress`` by any, the rest by
+    the maintenance thread.
+    """
+
+    def __init__(
+        self, clock: Clock, metrics: Metrics, queue: WorkQueue, totals: RoundTotals
+    ) -> None:
+        """*totals* are those of a round that a restart interrupted, or of the last one."""
         self._clock: Final = clock
         self._queue: Final = queue
+        self._lock: Final = threading.Lock()
         self._rate: Final = Rate(clock)
         self._attempted: Final = metrics.counter("rebuilds_attempted_total")
         self._successful: Final = metrics.counter("rebuilds_successful_total")
         self._failed: Final = metrics.counter("rebuilds_failed_total")
         self._written: Final = metrics.counter("rebuild_bytes_written_total")
-        self._held: dict[ExtentId, _Held] = {}
-        self._tries: dict[ExtentId, int] = {}
-        self._unlisted_pending = self._unlisted_lost = 0
-        self._running: Work | None = None
-        self._running_bytes = 0
-        self._done_items = self._done_bytes = self._written_bytes = 0
-        self._worked = False
-        self._last_result = ""
+        self.held: Final = HeldWorks(clock)
+        self._in_hand: dict[ExtentId, _InHand] = {}
+        self._totals = totals
+        self._rate.restart(totals.rate_bytes_s if totals.running else 0.0)
+        self._last_s = clock.monotonic_s()
         self._published_s = float("-inf")
         self._changed = False
         self._progress = ReconcileProgress()
+        self._publish()
+
+    # Time
+
+    def hold_clock(self) -> None:
+        """Leave out the time until the next work: nothing may be done."""
+        with self._lock:
+            self._last_s = self._clock.monotonic_s()
+            self._rate.hold()
+
+    def _pass_time(self) -> float:
+        now_s = self._clock.monotonic_s()
+        passed_s, self._last_s = now_s - self._last_s, now_s
+        return passed_s
 
     # Items
 
     def begin(self, work: Work) -> None:
         """Note that *work* runs."""
-        if not self._worked:
-            self._worked = True
-            self._done_items = self._done_bytes = self._written_bytes = 0
-            self._rate.restart()
-        self._running, self._running_bytes = work, 0
+        self.begin_round()
+        with self._lock:
+            self._in_hand[work.extent_id] = _InHand(work)
         self._attempted.add()
         self._publish()
 
-    def add_bytes(self, count: int) -> None:
-        """Count payload bytes of the running item."""
-        self._running_bytes += count
-        self._rate.add(count)
+    def begin_round(self) -> None:
+        """Count from zero, unless a round runs."""
+        if self._totals.running:
+            return
+        with self._lock:
+            self._totals = RoundTotals(running=True, started_ns=self._clock.now_ns())
+            self._last_s = self._clock.monotonic_s()
+            self._rate.restart()
+
+    def add_bytes(self, extent_id: ExtentId, count: int) -> None:
+        """Count payload bytes of a running item. Any thread."""
+        with self._lock:
+            one = self._in_hand.get(extent_id)
+            if one is None:
+                return
+            # What is read for a re-encoding is another amount than what is written.
+            count = min(count, one.work.total_bytes - one.done_bytes)
+            one.done_bytes += count
+            self._rate.add(count)
         if self._clock.monotonic_s() - self._published_s >= PUBLISH_S:
             self._publish()
 
     def done(self, work: Work, written_bytes: int) -> None:
-        """Note that the running item was committed."""
-        self._done_items += 1
-        self._done_bytes += work.total_bytes
-        self._written_bytes += written_bytes
+        """Note that a running item was committed."""
+        with self._lock:
+            one = self._in_hand.get(work.extent_id)
+            self._rate.add(work.total_bytes - (one.done_bytes if one else 0))
+            totals = self._totals
+            self._totals = replace(
+                totals,
+                worked_s=totals.worked_s + self._pass_time(),
+                rate_bytes_s=self._rate.bytes_s,
+                done_items=totals.done_items + 1,
+                done_bytes=totals.done_bytes + work.total_bytes,
+                written_bytes=totals.written_bytes + written_bytes,
+            )
         self._written.add(written_bytes)
         self._successful.add()
-        self._tries.pop(work.extent_id, None)
-        self.put_back()
+        self.held.succeeded(work.extent_id)
+        self.put_back(work)
 
-    def put_back(self) -> None:
-        """Note that nothing runs."""
-        self._running = None
+    def put_back(self, work: Work) -> None:
+        """Note that *work* runs no more."""
+        with self._lock:
+            self._in_hand.pop(work.extent_id, None)
         self._publish()
 
-    def hold_pending(self, work: Work, reason: str) -> None:
-        """Keep *work* until the facts change."""
-        self._hold(_Held(work, ItemState.PENDING, reason))
+    def hold_pending(self, work: Work, reason: str, *, room_bytes: int | None = None) -> None:
+        """Keep *work* until the facts change, or there is more room than *room_bytes*."""
+        self._hold(Held(work, ItemState.PENDING, reason, room_bytes=room_bytes))
 
     def hold_lost(self, work: Work, reason: str) -> None:
         """Keep *work* as irrecoverable until the facts change."""
-        if self._running is not None:
+        if work.extent_id in self._in_hand:
             self._failed.add()
-        self._worked = True
-        self._hold(_Held(work, ItemState.FAILED, reason, lost=True))
+        self.begin_round()
+        self._hold(Held(work, ItemState.FAILED, reason, lost=True))
 
     def hold_failed(self, work: Work, reason: str) -> None:
         """Keep *work* for a later try, each later than the one before."""
         self._failed.add()
-        tries = self._tries.get(work.extent_id, 0) + 1
-        self._tries[work.extent_id] = tries
-        delay_s = min(RETRY_S_MAX, RETRY_FIRST_S * 2 ** (tries - 1))
-        retry_s = self._clock.monotonic_s() + delay_s if tries < RETRIES_MAX else None
-        self._hold(_Held(work, ItemState.FAILED, reason, tries, retry_s))
+        self._hold(self.held.failed(work, reason))
 
-    def _hold(self, held: _Held) -> None:
-        extent_id = held.work.extent_id
-        if len(self._held) < RECONCILE_ITEMS_MAX or extent_id in self._held:
-            self._held[extent_id] = held
-        elif held.lost:
-            self._unlisted_lost += 1
-        elif held.state is ItemState.PENDING:
-            self._unlisted_pending += 1
-        # A failed one that is not listed is found by the next scan.
-        self._running = None
+    def _hold(self, held: Held) -> None:
+        with self._lock:
+            self.held.add(held)
+            self._in_hand.pop(held.work.extent_id, None)
         self._changed = True
 
     def release(self, extent_id: ExtentId) -> None:
         """Forget what held *extent_id*."""
-        if self._held.pop(extent_id, None) is not None:
-            self._changed = True
+        with self._lock:
+            self._changed |= self.held.release(extent_id)
 
     def forget_held(self) -> None:
         """The facts changed: what was held may be possible now."""
-        self._held.clear()
-        self._tries.clear()
-        self._unlisted_pending = self._unlisted_lost = 0
-        self._changed = True
-
-    def waits_for_retry(self, extent_id: ExtentId) -> bool:
-        """Whether a scan must leave the extent alone: it failed a short while ago."""
-        held = self._held.get(extent_id)
-        return held is not None and held.state is ItemState.FAILED
-
-    def due_retry(self) -> ExtentId | None:
-        """Return an item whose delay has passed."""
-        now_s = self._clock.monotonic_s()
-        for extent_id, held in self._held.items():
-            if held.retry_s is not None and held.retry_s <= now_s:
-                return extent_id
-        return None
-
-    def lost_extents(self) -> list[ExtentId]:
-        """Return the extents that cannot be mended, by id."""
-        return sorted(extent_id for extent_id, held in self._held.items() if held.lost)
-
-    @property
-    def holds_any(self) -> bool:
-        """Whether anything waits."""
-        return bool(self._held)
+        with self._lock:
+            self.held.clear()
+            self._changed = True
 
     @property
     def active(self) -> bool:
         """Whether this round did something that has not been told as finished."""
-        return self._worked
+        return self._totals.running
 
-    def finish(self, lost_names: list[str]) -> str:
-        """End the round; return its result, one sentence."""
-        listed = sum(held.lost for held in self._held.values())
-        lost = listed + self._unlisted_lost
-        text = f"finished, {lost} irrecoverable"
+    @property
+    def totals(self) -> RoundTotals:
+        """The totals to keep across a restart."""
+        return self._totals
+
+    def finish(self, word: str, lost_names: list[str]) -> str:
+        """End the round; return its result, one sentence that begins with *word*."""
+        lost = self.held.lost_count
+        text = f"{word}, {lost} irrecoverable"
         if lost:
             text += ": " + ", ".join(lost_names) + (", …" if lost > len(lost_names) else "")
-        pending = [one for one in self._held.values() if one.state is ItemState.PENDING]
-        if pending:
-            text += f"; {len(pending) + self._unlisted_pending} pending: {pending[0].reason}"
-        retried = sum(one.state is ItemState.FAILED for one in self._held.values()) - listed
-        if retried:
-            text += f"; {retried} failed and tried again later"
-        self._worked = False
-        self._last_result = text
+        text += self.held.sentence()
+        with self._lock:
+            self._totals = replace(
+                self._totals,
+                running=False,
+                last_result=text,
+                irrecoverable=tuple(lost_names),
+                rate_bytes_s=self._rate.bytes_s,
+            )
         self._publish()
         return text
 
     # Picture
 
-    def progress(
-        self, *, active: bool, scanning: bool, paused: bool, waiting_s: float, reason: str
-    ) -> ReconcileProgress:
-        """Return the newest picture. Any thread."""
-        return replace(
-            self._progress,
-            active=active,
-            scanning=scanning,
-            paused=paused,
-            waiting_s=waiting_s,
-            waiting_reason=reason,
-        )
+    def progress(self) -> ReconcileProgress:
+        """Return the newest picture; whoever steers adds the wishes. Any thread."""
+        return self._progress
+
+    def list_items(self, limit: int) -> tuple[ItemProgress, ...]:
+        """Return items as ``ReconcileProgress`` has, more of them. Any thread."""
+        with self._lock:
+            return self._items(limit)
 
     def publish_changes(self) -> None:
         """Take a new picture if items came or went since the last one."""
@@ -207,48 +210,49 @@ class Tally:
             self._publish()
 
     def _publish(self) -> None:
-        self._changed = False
-        self._published_s = self._clock.monotonic_s()
-        running = self._running
-        pending = sum(one.state is ItemState.PENDING for one in self._held.values())
-        failed = len(self._held) - pending
-        queued = len(self._queue)
+        with self._lock:
+            self._changed = False
+            self._published_s = self._clock.monotonic_s()
+            self._progress = self._picture()
+
+    def _picture(self) -> ReconcileProgress:
+        totals, held, running = self._totals, self.held, list(self._in_hand.values())
+        in_hand_bytes = sum(one.done_bytes for one in running)
         left_bytes = self._queue.total_bytes
-        if running is not None:
-            left_bytes += max(0, running.total_bytes - self._running_bytes)
-        done_bytes = self._done_bytes + (self._running_bytes if running is not None else 0)
-        self._progress = ReconcileProgress(
-            done_items=self._done_items,
-            total_items=self._done_items
-            + queued
-            + len(self._held)
-            + self._unlisted_pending
-            + self._unlisted_lost
-            + (running is not None),
-            pending_items=pending + self._unlisted_pending,
-            failed_items=failed + self._unlisted_lost,
-            lost_items=sum(one.lost for one in self._held.values()) + self._unlisted_lost,
+        left_bytes += sum(one.work.total_bytes for one in running) - in_hand_bytes
+        done_bytes = totals.done_bytes + in_hand_bytes
+        waiting = held.pending_count + held.failed_count
+        average = totals.done_bytes / totals.worked_s if totals.worked_s > 0 else 0.0
+        return ReconcileProgress(
+            started_ns=totals.started_ns,
+            done_items=totals.done_items,
+            total_items=totals.done_items + len(self._queue) + waiting + len(running),
+            pending_items=held.pending_count,
+            failed_items=held.failed_count,
+            lost_items=held.lost_count,
             done_bytes=done_bytes,
             total_bytes=done_bytes + left_bytes,
-            written_bytes=self._written_bytes,
+            written_bytes=totals.written_bytes,
             rate_bytes_s=self._rate.bytes_s,
+            average_bytes_s=average,
             eta_s=self._rate.eta_s(left_bytes),
-            items=self._listed(),
-            last_result=self._last_result,
+            eta_margin_s=self._rate.margin_s(left_bytes),
+            kinds=self._queue.kinds(),
+            items=self._items(ITEMS_SHOWN_MAX),
+            last_result=totals.last_result,
+            irrecoverable=totals.irrecoverable,
         )
 
-    def _listed(self) -> tuple[ItemProgress, ...]:
-        """Return items: the running one, those held, then those queued; bounded."""
-        items = []
-        if self._running is not None:
-            items.append(_item(self._running, ItemState.RUNNING, done_bytes=self._running_bytes))
-        for held in self._held.values():
-            if len(items) >= ITEMS_SHOWN_MAX:
-                break
+    def _items(self, limit: int) -> tuple[ItemProgress, ...]:
+        """Return items: those running, those held, then those queued; at most *limit*."""
+        items = [
+            _item(one.work, ItemState.RUNNING, done_bytes=one.done_bytes)
+            for one in self._in_hand.values()
+        ]
+        for held in self.held.first(limit - len(items)):
             exposure = LOST if held.lost else None
             items.append(_item(held.work, held.state, reason=held.reason, exposure=exposure))
-        for work in self._queue.first(ITEMS_SHOWN_MAX - len(items)):
-            items.append(_item(work, ItemState.QUEUED))
+        items += [_item(work, ItemState.QUEUED) for work in self._queue.first(limit - len(items))]
         return tuple(items)
 
 

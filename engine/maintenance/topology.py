@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from engine.ids import DiskId, Generation
+from engine.ids import DiskId, ExtentId, Generation
 from engine.model.disk import DiskState
 from engine.model.redundancy import Redundancy
 
@@ -20,6 +20,8 @@ class DiskStatus:
     state: DiskState
     present: bool
     absent_since_s: float | None = None
+    detached: bool = False
+    """The operator took it away for maintenance: it is waited for, however long."""
 
     @property
     def failed(self) -> bool:
@@ -35,6 +37,22 @@ class DiskStatus:
     def takes_fragments(self) -> bool:
         """Whether reconcile may write to it: healthy disks only (P5)."""
         return self.present and self.state is DiskState.HEALTHY
+
+
+class ExtentPolicies(Protocol):
+    """What files want of the extents they have bytes in. Thread-safe."""
+
+    def version(self) -> int:
+        """Return a number that changes when any answer may; 0 while no file wants its own."""
+
+    def refresh(self) -> None:
+        """Look at all files anew; a scan of all extents follows."""
+
+    def wanted_of(self, extent_id: ExtentId) -> Redundancy | None:
+        """Return the strongest policy of its files, None for the pool's.
+
+        As of the last ``refresh``; never weaker than what is asked for now.
+        """
 
 
 class Topology(Protocol):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
@@ -35,6 +36,16 @@ class Fate(Enum):
     """Somebody may be about to name it; a later listing finds it again."""
     DELETE = auto()
     SET_ASIDE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What may become of a file, and why it may not be deleted."""
+
+    fate: Fate
+    reason: str
+    is_of_this_epoch: bool = False
+    """Whether it was written since the pool was opened."""
 
 
 class UnreferencedFiles:
@@ -78,17 +89,36 @@ class UnreferencedFiles:
         return True
 
     def _settle(self, file: UnnamedFile) -> None:
-        age_ns = self._clock.now_ns() - file.mtime_ns
-        if age_ns < QUARANTINE_AGE_S * NS_PER_S:
+        if self.age_s(file) < QUARANTINE_AGE_S:
             return
+        fate = self.judge(file).fate
+        if fate is not Fate.LEAVE:
+            self.carry_out(file, fate)
+
+    def age_s(self, file: UnnamedFile) -> float:
+        """Return how long ago *file* was written, by its own time."""
+        return (self._clock.now_ns() - file.mtime_ns) / NS_PER_S
+
+    def judge(self, file: UnnamedFile) -> Judged:
+        """Read the header of *file* and say what may become of it, of any age.
+
+        Raises:
+            NameAbsentError: it is gone already.
+            DeviceError: its disk does not answer.
+        """
 
         def read_header(device: Device) -> bytes:
             return bytes(device.get(file.name, offset=0, length=HEADER_BYTES))
 
         data = self._disks.wait(self._disks.submit(file.disk_id, Lane.MAINTENANCE, read_header))
-        fate = self.fate_of(file, data)
-        if fate is Fate.LEAVE:
-            return
+        return self.judged(file, data)
+
+    def carry_out(self, file: UnnamedFile, fate: Fate) -> None:
+        """Delete *file*, or set it aside, and tell.
+
+        Raises:
+            DeviceError: its disk does not do it.
+        """
 
         def remove(device: Device) -> None:
             if fate is Fate.DELETE:
@@ -103,26 +133,34 @@ class UnreferencedFiles:
 
     def fate_of(self, file: UnnamedFile, header: bytes) -> Fate:
         """Return what becomes of *file*, old enough, whose first bytes are *header*."""
+        return self.judged(file, header).fate
+
+    def judged(self, file: UnnamedFile, header: bytes) -> Judged:
+        """Judge *file* by its first bytes."""
         store = self._tables.store
         parts = parse_name(file.name)
         with store.lock:
             if store.stopped or is_named(store.connection, file.disk_id, file.name):
-                return Fate.LEAVE
+                return Judged(Fate.LEAVE, "the metadata name it, or cannot be asked")
             if parts is not None and self._tables.garbage.is_landing(ExtentId(parts[0])):
-                return Fate.LEAVE
+                return Judged(Fate.LEAVE, "its extent is being written")
             template, open_generation = store.template, store.open_generation
         try:
             found = decode_header(header)
         except DamagedRecordError:
-            return Fate.SET_ASIDE
-        if found.epoch == template.epoch and found.generation >= open_generation:
-            return Fate.LEAVE  # Written by this very process, not long ago.
+            return Judged(Fate.SET_ASIDE, "its header is damaged or foreign")
+        ours = found.epoch == template.epoch
+        if ours and found.generation >= open_generation:
+            # Written by this very process, not long ago.
+            return Judged(Fate.LEAVE, "it was written just now", ours)
         provably_ours = found.pool_uuid == template.pool_uuid and parts == _identity(found)
-        if not provably_ours or template.forced:
-            return Fate.SET_ASIDE
+        if not provably_ours:
+            return Judged(Fate.SET_ASIDE, "it is of another pool, or not what its name says", ours)
+        if template.forced:
+            return Judged(Fate.SET_ASIDE, "the pool was opened by force", ours)
         if found.generation > self._topology.acknowledged():
-            return Fate.SET_ASIDE
-        return Fate.DELETE
+            return Judged(Fate.SET_ASIDE, "it is younger than the newest safe root", ours)
+        return Judged(Fate.DELETE, "", ours)
 
 
 def _identity(header: FragmentHeader) -> tuple[int, int, int]:

@@ -74,17 +74,28 @@ def copy_base(
             raise DamagedRecordError(f"disk {source} has no checkpoint to begin with")
         return Generation(0)
     newest = max(found.checkpoints, key=lambda point: point.root.generation)
+    copy_checkpoint(disks, target, source, newest.name, scratch=scratch)
+    return newest.root.generation
+
+
+def copy_checkpoint(
+    disks: JournalDisks, target: DiskUuid, source: DiskUuid, name: str, *, scratch: Path | None
+) -> None:
+    """Copy the checkpoint *name*; what *target* has under the name goes aside if it differs.
+
+    Raises:
+        DeviceError: as the disks say.
+    """
     try:
         with tempfile.TemporaryFile(dir=scratch) as file:
-            run_on(disks, source, lambda device: _fetch(device, newest.name, file))
+            run_on(disks, source, lambda device: _fetch(device, name, file))
             file.flush()
             # The mapping outlives the file, for a call that is abandoned.
             content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except OSError as error:
         # The pool directory is full, say: this member waits, the others go on.
         raise DeviceFailedError(f"disk {target} cannot be brought up: {error}") from error
-    run_on(disks, target, lambda device: store_checkpoint(device, newest.name, content))
-    return newest.root.generation
+    run_on(disks, target, lambda device: store_checkpoint(device, name, content))
 
 
 def copy_records(

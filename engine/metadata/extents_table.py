@@ -11,7 +11,7 @@ from typing import Final
 import apsw
 from blake3 import blake3
 
-from engine.errors import DamagedDatabaseError
+from engine.errors import DamagedDatabaseError, DeviceGoneError
 from engine.ids import DiskId, Epoch, ExtentId, Generation, LayoutId
 from engine.metadata.rows import reported
 from engine.metadata.store import MetadataStore
@@ -63,6 +63,7 @@ class ExtentTable:
         self._rows = store.rows
         self._executemany = store.connection.executemany
         self._cache: dict[ExtentId, ExtentRecord] = {}
+        self._removed_disks: set[DiskId] = set()
         store.on_rollback.append(self._cache.clear)
 
     def get(self, extent_id: ExtentId) -> ExtentRecord | None:
@@ -98,7 +99,14 @@ class ExtentTable:
         """Give an extent other fragments; what it had before is dropped.
 
         The bytes of the extent and its segments stay (moving is not changing).
+
+        Raises:
+            DeviceGoneError: one of its disks was taken out of the pool since it
+                was chosen; nothing is changed.
         """
+        for ref in record.fragments:
+            if ref.disk_id in self._removed_disks:
+                raise DeviceGoneError(f"disk {ref.disk_id} is no member of the pool any more")
         old = self.get(record.extent_id)
         assert old is not None
         kept = {(ref.index, ref.layout) for ref in record.fragments}
@@ -126,6 +134,13 @@ class ExtentTable:
         self._drop_files(extent_id, list(record.fragments))
         self._delete_rows(extent_id)
         self._execute("DELETE FROM damage WHERE extent = ?", (extent_id,))
+
+    def refuse_disk(self, disk_id: DiskId) -> None:
+        """Take no more fragments on a disk that leaves: copies may be under way to it.
+
+        Ids are never used again, so this holds for good.
+        """
+        self._removed_disks.add(disk_id)
 
     def is_named(self, extent_id: ExtentId) -> bool:
         """Whether any segment names the extent."""

@@ -14,7 +14,7 @@ Thread rules: one lock, never held while a disk or a callback runs.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +38,8 @@ from engine.metadata.shipping import (
     QueuedRoot,
     RootRing,
     ShippedRoot,
+    begin_renewal,
+    require_reachable,
 )
 from engine.metadata.tending import Tender
 from engine.observe.events import EventSeverity
@@ -151,7 +153,7 @@ class JournalShipper:
             while self._ring.acknowledged < generation:
                 if self._closed:
                     raise EngineStoppedError("the journals are closed")
-                self._check_reachable_quorum(generation)
+                require_reachable(self._members.values(), self._quorum, generation)
                 left_s = end_s - self._clock.monotonic_s()
                 if left_s <= 0:
                     raise QuorumError(f"generation {generation} is not acknowledged in time")
@@ -212,6 +214,16 @@ class JournalShipper:
             for member in self._members.values():
                 member.retry_s = 0.0
         self._tender.wake()
+
+    def renew_members(
+        self, broken: Mapping[DiskUuid, Generation], carriers: Collection[DiskUuid]
+    ) -> str:
+        """Have damaged journals copied anew; return why not (``shipping.begin_renewal``)."""
+        with self._changed:
+            now = self._ring.acknowledged, self._clock.monotonic_s()
+            refusal = begin_renewal(self._members, self._quorum, broken, carriers, now)
+        self._tender.wake()
+        return refusal
 
     def close(self, timeout_s: float) -> None:
         """Wait up to *timeout_s* for what was submitted, then stop. Repeatable.
@@ -379,16 +391,3 @@ class JournalShipper:
             member.lose(str(error) or type(error).__name__, self._clock.monotonic_s())
             self._changed.notify_all()
         self._tender.wake()
-
-    def _check_reachable_quorum(self, generation: Generation) -> None:
-        """Raise QuorumError when too many members are lost; lock held."""
-        answering = {
-            member.disk
-            for member in self._members.values()
-            if member.state is not MemberState.LOST or member.holds(generation)
-        }
-        count = self._quorum.count(answering)
-        if count < self._quorum.acknowledging_count:
-            raise QuorumError(
-                f"{count} journal disks answer, {self._quorum.acknowledging_count} needed"
-            )

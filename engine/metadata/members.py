@@ -5,13 +5,25 @@ Every method runs under the write lock; changes run inside an operation.
 
 from __future__ import annotations
 
+import re
+from typing import Final
 from uuid import UUID
 
 import apsw
 
 from engine.ids import DiskId, DiskUuid, Generation
 from engine.metadata.store import MetadataStore
-from engine.model.disk import DiskRecord, DiskState, Tier
+from engine.model.disk import DiskMarks, DiskRecord, DiskState, Tier
+
+_MARK: Final = "disk.{}.{}"
+"""Name of the property that keeps one mark of one disk."""
+
+_NUMBER_GONE: Final = "disk.number_gone"
+"""Name of the property that keeps the highest number in a name of a disk that left."""
+
+_NUMBERED: Final = re.compile(r"d[0-9]{1,9}")
+
+NO_MARKS: Final = DiskMarks()
 
 
 class MemberTable:
@@ -45,6 +57,74 @@ class MemberTable:
         """Change a disk's health state."""
         self._execute("UPDATE disk SET state = ? WHERE id = ?", (str(state), disk_id))
 
+    def remove(self, disk_id: DiskId) -> None:
+        """Take a disk out of the pool, with its marks; no fragment may be on it.
+
+        Its id is never given out again (the root's high-water mark).
+        """
+        self.set_property(_NUMBER_GONE, str(self._highest_number()))
+        self.set_marks(disk_id, NO_MARKS)
+        self._execute("DELETE FROM disk WHERE id = ?", (disk_id,))
+
+    def next_name(self) -> str:
+        """Return the name for a new disk, one that no disk of this pool ever had."""
+        return f"d{self._highest_number() + 1}"
+
+    def _highest_number(self) -> int:
+        numbers = [int(disk.name[1:]) for disk in self.disks() if _NUMBERED.fullmatch(disk.name)]
+        return max([int(self.property(_NUMBER_GONE, "0")), *numbers])
+
+    def has_fragments(self, disk_id: DiskId) -> bool:
+        """Whether any extent has a fragment on the disk."""
+        query = "SELECT 1 FROM fragment WHERE disk = ? LIMIT 1"
+        return self._read(query, (disk_id,)).fetchone() is not None
+
+    def forget_dropped(self, disk_id: DiskId, row_limit: int) -> int:
+        """Forget up to *row_limit* files that were to be deleted from the disk.
+
+        For one that leaves: nobody will delete them. Returns how many.
+        """
+        self._execute(
+            "DELETE FROM dropped WHERE (extent, position, layout) IN (SELECT extent, position,"
+            " layout FROM dropped WHERE disk = ? LIMIT ?)",
+            (disk_id, row_limit),
+        )
+        return int(self._execute("SELECT changes()").get)
+
+    def marks(self, disk_id: DiskId) -> DiskMarks:
+        """Return what the operator decided about the disk."""
+
+        def read(name: str) -> str:
+            return self.property(_MARK.format(disk_id, name), "")
+
+        replaced_by = read("replaced_by")
+        return DiskMarks(
+            spare=read("spare") == "yes",
+            detached=read("detached") == "yes",
+            replaced_by=DiskId(int(replaced_by)) if replaced_by else None,
+            leaving_fragments=int(read("leaving_fragments") or 0),
+            wished=DiskState(read("wished") or DiskState.HEALTHY),
+            since_ns=int(read("since_ns") or 0),
+            cause=read("cause"),
+        )
+
+    def set_marks(self, disk_id: DiskId, marks: DiskMarks) -> None:
+        """Keep what the operator decided; what is as by default needs no row."""
+        values = {
+            "spare": "yes" if marks.spare else "",
+            "detached": "yes" if marks.detached else "",
+            "replaced_by": "" if marks.replaced_by is None else str(marks.replaced_by),
+            "leaving_fragments": str(marks.leaving_fragments or ""),
+            "wished": "" if marks.wished is DiskState.HEALTHY else str(marks.wished),
+            "since_ns": str(marks.since_ns or ""),
+            "cause": marks.cause,
+        }
+        for name, value in values.items():
+            if value:
+                self.set_property(_MARK.format(disk_id, name), value)
+            else:
+                self._execute("DELETE FROM property WHERE name = ?", (_MARK.format(disk_id, name),))
+
     def set_path(self, disk_id: DiskId, path: str) -> None:
         """Remember where a disk was last seen."""
         self._execute("UPDATE disk SET path = ? WHERE id = ?", (path, disk_id))
@@ -61,6 +141,12 @@ class MemberTable:
             " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
             (name, value),
         )
+
+
+def count_fragments(connection: apsw.Connection, disk_id: DiskId) -> int:
+    """Return how many fragments extents have on a disk; some 10 ms for a million."""
+    found = connection.execute("SELECT count(*) FROM fragment WHERE disk = ?", (disk_id,)).get
+    return int(found or 0)
 
 
 def load_disks(connection: apsw.Connection) -> list[DiskRecord]:

@@ -6,11 +6,12 @@ Nothing here locks or calls a device; ``journals`` holds its lock around it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from engine.errors import QuorumError
 from engine.ids import DiskUuid, Epoch, Generation
 from engine.limits import OUTBOX_BYTES_MAX, OUTBOX_ROOTS_MAX, PROBE_S
 from engine.metadata.quorum import JournalSet
@@ -103,6 +104,55 @@ class Member:
     def holds(self, generation: Generation) -> bool:
         """Whether it has *generation* and everything before it."""
         return self.last is not None and self.last >= generation
+
+
+def begin_renewal(
+    members: Mapping[DiskUuid, Member],
+    quorum: JournalSet,
+    broken: Mapping[DiskUuid, Generation],
+    carriers: Collection[DiskUuid],
+    now: tuple[Generation, float],
+) -> str:
+    """Have the members *broken* copied anew behind what of them is whole; lock held.
+
+    *now* is the newest acknowledged generation, and the monotonic second.
+
+    Until then they do not count. So it is refused, with a sentence, unless the
+    *carriers*, whose journals were just read and are whole, alone carry what was
+    acknowledged (P3). All at once, for a member is copied from one that is not lost.
+    """
+    acknowledged, now_s = now
+    whole = {
+        disk
+        for disk in carriers
+        if (known := members.get(disk)) is not None
+        and known.state is MemberState.CURRENT
+        and known.holds(acknowledged)
+    }
+    if quorum.count(whole) < quorum.acknowledging_count:
+        return (
+            f"{quorum.count(whole)} other journals are whole, {quorum.acknowledging_count} needed"
+        )
+    for disk, after in broken.items():
+        member = members.get(disk)
+        if member is not None and member.state is MemberState.CURRENT and not member.is_tended:
+            member.lose("its journal is not whole and is copied anew", now_s)
+            member.last = after
+    return ""
+
+
+def require_reachable(
+    members: Iterable[Member], quorum: JournalSet, generation: Generation
+) -> None:
+    """Raise QuorumError when too many members are lost to acknowledge *generation*."""
+    answering = {
+        member.disk
+        for member in members
+        if member.state is not MemberState.LOST or member.holds(generation)
+    }
+    count = quorum.count(answering)
+    if count < quorum.acknowledging_count:
+        raise QuorumError(f"{count} journal disks answer, {quorum.acknowledging_count} needed")
 
 
 @dataclass(frozen=True, slots=True)

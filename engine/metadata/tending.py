@@ -232,7 +232,9 @@ class Tender:
             changes, self._to_tell = self._to_tell, []
         for change in changes:
             old = change.before.disks if change.before is not None else ()
-            for disk in sorted({*change.quorum.disks, *old}):
+            # One that left J because it went away is told when it joins again.
+            left = set(old).difference(change.quorum.disks).intersection(self._disks.reachable())
+            for disk in sorted({*change.quorum.disks, *left}):
                 self._tell(disk, change)
 
     def _tell(self, disk: DiskUuid, change: QueuedRoot) -> None:

@@ -37,6 +37,29 @@ HEALTH_SCORE: dict[DiskState, int] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DiskMarks:
+    """What was decided about a disk, and why, beside its state.
+
+    Kept as pool properties, so it survives a restart and an import.
+    """
+
+    spare: bool = False
+    """It takes fragments only to heal."""
+    detached: bool = False
+    """It is away for maintenance: no fault, and nothing is rebuilt for it."""
+    replaced_by: DiskId | None = None
+    """The disk that takes what this one has; this one then leaves by itself."""
+    leaving_fragments: int = 0
+    """How many fragments it had when it began to drain; 0 when it does not."""
+    wished: DiskState = DiskState.HEALTHY
+    """The state the operator gave it last: its health never rises above that by itself."""
+    since_ns: int = 0
+    """When it came into its state; 0 when that is not known."""
+    cause: str = ""
+    """Why it came into its state, for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DiskRecord:
     """One disk of the pool, as committed. ``path`` is where it was last seen."""
 

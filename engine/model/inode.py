@@ -23,7 +23,8 @@ class Inode:
     ctime_ns: int
     map_id: MapId
     parent: InodeId
-    """The directory that holds a directory; 0 for every other kind of file."""
+    """The directory that holds it; for a file with several names the one it was
+    made in or moved to last, which may be gone by now."""
 
 
 @dataclass(frozen=True, slots=True)

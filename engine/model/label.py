@@ -19,3 +19,5 @@ class DiskLabel:
     tier: Tier
     epoch: Epoch
     journal_set: tuple[DiskUuid, ...]
+    retired: bool = False
+    """It was taken out of its pool: whatever it holds belongs to nobody any more."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect_right
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -32,6 +34,8 @@ class Event:
     """The part of the engine that tells it, one word."""
     text: str
     """One sentence for people."""
+    code: str = ""
+    """``DFS-nnnn`` when it tells of a condition that came or went."""
 
 
 class EventLog:
@@ -44,14 +48,31 @@ class EventLog:
     (['opened'], ())
     """
 
-    def __init__(self, clock: Clock, *, events_max: int = EVENTS_MAX) -> None:
+    def __init__(
+        self, clock: Clock, *, events_max: int = EVENTS_MAX, past: Sequence[Event] = ()
+    ) -> None:
+        """Begin behind *past*, events of earlier processes by ascending sequence."""
         self._clock: Final = clock
         self._lock: Final = threading.Lock()
-        self._ring: Final[deque[Event]] = deque(maxlen=events_max)
-        self._published: tuple[Event, ...] = ()
-        self._last = 0
+        self._ring: Final[deque[Event]] = deque(past, maxlen=events_max)
+        self._published: tuple[Event, ...] = tuple(self._ring)
+        self._last = past[-1].sequence if past else 0
+        self.inherited: Final = self._last
+        """The number of the newest event of earlier processes; 0 without one."""
+        self.recorded: Final = threading.Event()
+        """Set by every record; whoever writes events down clears it first."""
 
-    def record(self, severity: EventSeverity, source: str, text: str) -> Event:
+    @property
+    def last_sequence(self) -> int:
+        """The number of the newest event; 0 when there was never one."""
+        return self._last
+
+    def skip_to(self, sequence: int) -> None:
+        """Number the next event above *sequence*: numbers up to it may have been given."""
+        with self._lock:
+            self._last = max(self._last, sequence)
+
+    def record(self, severity: EventSeverity, source: str, text: str, *, code: str = "") -> Event:
         """Add an event of now; the oldest one goes when the ring is full."""
         with self._lock:
             self._last += 1
@@ -61,14 +82,14 @@ class EventLog:
                 severity=severity,
                 source=source,
                 text=text,
+                code=code,
             )
             self._ring.append(event)
             self._published = tuple(self._ring)
+        self.recorded.set()
         return event
 
     def since(self, sequence: int) -> tuple[Event, ...]:
         """Return the kept events after *sequence*, oldest first; 0 for all."""
         events = self._published
-        if not events:
-            return ()
-        return events[max(0, sequence + 1 - events[0].sequence) :]
+        return events[bisect_right(events, sequence, key=lambda event: event.sequence) :]

@@ -16,9 +16,14 @@ from engine.limits import (
     DISK_RESERVE_RATIO_MAX,
     EXTENT_BYTES_MAX,
 )
-from engine.model.disk import DiskState
-from engine.model.redundancy import Redundancy, fragment_count, narrowed, needed_count
-from engine.policy.placement import DiskSpace
+from engine.model.redundancy import (
+    Redundancy,
+    fragment_count,
+    narrowed,
+    needed_count,
+    slice_bytes,
+)
+from engine.policy.placement import DiskSpace, Purpose, serves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +52,7 @@ def writable_extents(disks: Iterable[DiskSpace], *, width: int, fragment_bytes: 
     left side minus the right is concave in E and 0 at 0, so bisection finds it.
 
     >>> from engine.ids import DiskId
-    >>> from engine.model.disk import Tier
+    >>> from engine.model.disk import DiskState, Tier
     >>> disks = [
     ...     DiskSpace(disk_id=DiskId(i), tier=Tier.WARM, state=DiskState.HEALTHY,
     ...               free_bytes=free, total_bytes=free, group=f"g{i}")
@@ -58,7 +63,7 @@ def writable_extents(disks: Iterable[DiskSpace], *, width: int, fragment_bytes: 
     """
     groups: dict[str, tuple[int, int]] = {}
     for disk in disks:
-        if disk.state is DiskState.HEALTHY:
+        if serves(disk, Purpose.NEW_DATA):
             slots = max(0, disk.free_bytes) // fragment_bytes
             shared, members = groups.get(disk.group, (slots, 0))
             groups[disk.group] = (min(shared, slots), members + 1)
@@ -76,14 +81,14 @@ def writable_extents(disks: Iterable[DiskSpace], *, width: int, fragment_bytes: 
 def user_capacity(
     disks: Iterable[DiskSpace], redundancy: Redundancy, *, fragment_bytes: int
 ) -> UserCapacity:
-    """Return the user bytes that fit with *redundancy*.
+    """Return the user bytes that fit with *redundancy*; spares are kept out of it.
 
     *fragment_bytes* is the length on disk of a fragment of a full extent with
     *redundancy*, header and page table included. With too few healthy disks
     for the full width the narrower form is counted, as it would be written
     (P4): its fragments are larger in proportion. All zero when none fits.
     """
-    healthy = [disk for disk in disks if disk.state is DiskState.HEALTHY]
+    healthy = [disk for disk in disks if serves(disk, Purpose.NEW_DATA)]
     written = narrowed(redundancy, len(healthy))
     if written is None:
         return UserCapacity(free_bytes=0, total_bytes=0)
@@ -99,3 +104,21 @@ def user_capacity(
         total_bytes=EXTENT_BYTES_MAX
         * writable_extents(empty, width=width, fragment_bytes=fragment_bytes),
     )
+
+
+def extent_units(redundancy: Redundancy, unit: Redundancy) -> int:
+    """Return for how many full extents with *unit* one with *redundancy* counts.
+
+    Rounded up, by what it takes of the pool and by what it takes of one disk,
+    whichever is more: room for so many of the one is room for the other.
+
+    >>> from engine.model.redundancy import ErasureCoding, Replication
+    >>> extent_units(Replication(3), ErasureCoding(4, 2))
+    4
+    >>> extent_units(ErasureCoding(4, 2), Replication(3))
+    1
+    """
+    taken, offered = (slice_bytes(one, EXTENT_BYTES_MAX) for one in (redundancy, unit))
+    all_taken = taken * fragment_count(redundancy)
+    all_offered = offered * fragment_count(unit)
+    return max(-(-taken // offered), -(-all_taken // all_offered))

@@ -20,6 +20,7 @@ class WorkKind(StrEnum):
     WIDEN = "widen"
     POLICY = "policy"
     TIER = "tier"
+    REBALANCE = "rebalance"
     COMPACTION = "compaction"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Final
 
 from engine.errors import NoSpaceError, PolicyError
@@ -30,6 +31,19 @@ class DiskSpace:
     free_bytes: int
     total_bytes: int
     group: str
+    spare: bool = False
+    """It takes fragments only to heal."""
+    replaces: Set[DiskId] = frozenset()
+    """Disks whose fragments are to come here, as long as there is room."""
+
+
+class Purpose(Enum):
+    """What a fragment is placed for."""
+
+    NEW_DATA = auto()
+    """Spares take none of it (H7)."""
+    HEALING = auto()
+    """Spares take what no ordinary disk can."""
 
 
 def choose_disks(
@@ -39,6 +53,7 @@ def choose_disks(
     tier: Tier,
     fragment_bytes: int,
     exclude: Set[DiskId] = frozenset(),
+    purpose: Purpose = Purpose.NEW_DATA,
     seed: int,
 ) -> tuple[DiskId, ...]:
     """Return *count* distinct healthy disks with room for *fragment_bytes* each.
@@ -69,8 +84,8 @@ def choose_disks(
     for disk in known:
         if disk.disk_id in exclude:
             used[disk.group] = used.get(disk.group, 0) + 1
-    usable = [d for d in known if d.state is DiskState.HEALTHY and d.disk_id not in exclude]
-    usable.sort(key=lambda disk: _preference(disk, tier, seed))
+    usable = [disk for disk in known if serves(disk, purpose) and disk.disk_id not in exclude]
+    usable.sort(key=lambda disk: (disk.spare, _preference(disk, tier, seed)))
     ranked: list[tuple[int, DiskSpace]] = []
     planned: dict[str, int] = {}
     for disk in usable:
@@ -83,6 +98,11 @@ def choose_disks(
         raise NoSpaceError(f"{count} healthy disks with room are needed, {len(ranked)} are there")
     ranked.sort(key=lambda pair: pair[0])  # Stable: the preference stays within a rank.
     return tuple(disk.disk_id for _, disk in ranked[:count])
+
+
+def serves(disk: DiskSpace, purpose: Purpose) -> bool:
+    """Whether *disk* may be given a fragment for *purpose*, room aside."""
+    return disk.state is DiskState.HEALTHY and (purpose is Purpose.HEALING or not disk.spare)
 
 
 def _preference(disk: DiskSpace, tier: Tier, seed: int) -> tuple[int, float, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from engine.errors import EngineError
 from engine.extents.buffers import BufferPool
 from engine.extents.reader import ExtentReader
 from engine.extents.writer import ExtentWriter, fragment_file_bytes
-from engine.ids import Generation
+from engine.ids import DiskId, Generation, InodeId
 from engine.limits import EXTENT_BYTES_MAX
 from engine.metadata.commit import Committer
 from engine.metadata.files import mark_damaged
@@ -22,21 +23,27 @@ from engine.metadata.read_gate import ReadGate
 from engine.metadata.store import ClosedGroup, MetadataStore
 from engine.metadata.tables import Tables
 from engine.metadata.wal import ReaderPool, WalKeeper
+from engine.model.disk import DiskState
+from engine.model.redundancy import Redundancy
 from engine.observe.events import EventLog, EventSeverity
 from engine.observe.metrics import Metrics
-from engine.policy.capacity import user_capacity
+from engine.policy.capacity import UserCapacity, user_capacity
+from engine.policy.placement import check_policy
 from engine.pool.dirty_limit import direct_io_below_bytes
 from engine.pool.disk_set import DiskSet
 from engine.pool.properties import PoolProperties
 from engine.pool.reserve import MetadataRoom
+from engine.pool.whereabouts import KnownDisk, Whereabouts
 from engine.vfs.files import Files
 from engine.vfs.filesystem import EngineFileSystem, FileSystemParts
 from engine.vfs.handles import Handles
 from engine.vfs.landing import Landing
 from engine.vfs.pending import Pending, Placement
-from engine.vfs.space import SpaceAccount
+from engine.vfs.policy import FilePolicies
+from engine.vfs.space import Measured, SpaceAccount
 from engine.vfs.sync import Syncer
 from engine.vfs.tree import Tree
+from engine.vfs.xattrs import Xattrs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +76,9 @@ class Engine:
         self.readers = ReaderPool(base.database, store.rows.note)
         self.wal = WalKeeper(base.connection, base.database, self.readers)
         store.between_groups = self.wal.between_groups
-        store.rows.note.on_first = self._note_damage
+        store.rows.note.on_first = self.note_damage
         if store.rows.note.first:
-            self._note_damage(store.rows.note.first)
+            self.note_damage(store.rows.note.first)
         self.gate = ReadGate()
         self._groups = base.metrics.counter("groups_total")
         self.committer = (
@@ -83,11 +90,13 @@ class Engine:
         self.reader = ExtentReader(clock, base.metrics, base.disks, kernel=self.kernel)
         self.writer = ExtentWriter(base.metrics, base.disks, kernel=self.kernel)
         self.space = SpaceAccount()
+        self._newest_placement = Placement(properties.redundancy, properties.tier)
+        self.policies = FilePolicies(tables, default=lambda: self.properties.redundancy)
         self._room = MetadataRoom(base.pool_dir, base.events)
         self.pending = Pending(
             buffers=BufferPool(clock),
             space=self.space,
-            placement=lambda: Placement(self.properties.redundancy, self.properties.tier),
+            placement=self._placement_of,
             clock=clock,
             lock=store.lock,
         )
@@ -116,6 +125,20 @@ class Engine:
             clock=base.clock,
         )
         self.tree, self.files, self.handles = tree, files, handles
+        self.xattrs = Xattrs(
+            tables=base.tables,
+            tree=tree,
+            policies=self.policies,
+            check_policy=self.check_policy,
+            clock=base.clock,
+        )
+        self.whereabouts = Whereabouts(
+            tables=base.tables,
+            pending=self.pending,
+            policies=self.policies,
+            disks=self._known_disks,
+        )
+        self.xattrs.describe = self.whereabouts.describe
         self.syncer = Syncer(
             tables=base.tables,
             pending=self.pending,
@@ -130,6 +153,8 @@ class Engine:
             pending=self.pending,
             space=self.space,
             syncer=self.syncer,
+            policies=self.policies,
+            xattrs=self.xattrs,
             metrics=base.metrics,
             clock=base.clock,
             direct_io_below_bytes=direct_io_below_bytes(),
@@ -139,6 +164,33 @@ class Engine:
     def refusal(self) -> str:
         """Return why nothing may change now; empty while changes are fine."""
         return self.read_only_reason or self.base.store.stopped
+
+    def _placement_of(self, inode_id: InodeId) -> Placement:
+        """Return how new data of an inode is stored now; under the write lock."""
+        redundancy, tier = self.policies.of(inode_id), self.properties.tier
+        newest = self._newest_placement
+        # Asked for each write: the same object again spares the comparison by value.
+        if newest.redundancy is not redundancy or newest.tier is not tier:
+            newest = self._newest_placement = Placement(redundancy, tier)
+        return newest
+
+    def check_policy(self, redundancy: Redundancy) -> None:
+        """Refuse what the disks that stay cannot hold in full width (P6).
+
+        Raises:
+            PolicyError: there are fewer than it has fragments.
+        """
+        staying = sum(
+            not one.marks.spare and one.record.state not in (DiskState.FAILED, DiskState.DRAINING)
+            for one in self.base.disks.presences()
+        )
+        check_policy(redundancy, staying)
+
+    def _known_disks(self) -> Mapping[DiskId, KnownDisk]:
+        return {
+            one.record.disk_id: KnownDisk(one.record.name, one.present, one.record.state)
+            for one in self.base.disks.presences()
+        }
 
     def make_safe(self, generation: Generation, timeout_s: float) -> None:
         """Commit up to *generation* and wait until it is acknowledged."""
@@ -152,14 +204,17 @@ class Engine:
         for one in self.base.disks.presences():
             if one.present:
                 self.base.disks.measure(one.record.disk_id)
-        redundancy = self.properties.redundancy
+        spaces = self.base.disks.spaces()
+
+        def capacity_with(redundancy: Redundancy) -> UserCapacity:
+            size = fragment_file_bytes(redundancy, EXTENT_BYTES_MAX)
+            return user_capacity(spaces, redundancy, fragment_bytes=size)
+
+        unit = self.properties.redundancy
         self.space.measure(
-            user_capacity(
-                self.base.disks.spaces(),
-                redundancy,
-                fragment_bytes=fragment_file_bytes(redundancy, EXTENT_BYTES_MAX),
-            ),
+            capacity_with(unit),
             landed_before=landed_before,
+            disks=Measured(unit, lambda one: capacity_with(one).free_bytes // EXTENT_BYTES_MAX),
         )
 
     def _after_commit(self, closed: ClosedGroup) -> None:
@@ -172,7 +227,7 @@ class Engine:
         self._room.look()
         self.space.refusal = self._room.refusal
 
-    def _note_damage(self, text: str) -> None:
+    def note_damage(self, text: str) -> None:
         """Tell of a damaged database, and leave word for the next open (R6)."""
         self.base.events.record(
             EventSeverity.ERROR,

@@ -10,7 +10,7 @@ from engine.metadata.checkpoint import due, make_checkpoint
 from engine.metadata.quorum import JournalSet
 from engine.observe.events import EventSeverity
 from engine.pool.assembly import Engine
-from engine.pool.disk_set import JournalReach
+from engine.pool.journal_reach import JournalReach
 from engine.units import format_bytes
 
 ACKNOWLEDGE_S_MAX = 60.0

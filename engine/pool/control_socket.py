@@ -16,10 +16,11 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, get_type_hints
 
 from engine.errors import EngineError, PoolBusyError, PoolError, UsageError
 from engine.limits import CONTROL_CLIENTS_MAX, CONTROL_IDLE_S, CONTROL_REQUEST_BYTES_MAX
+from engine.pool.actor import Actor, acting_as, describe_actor
 from engine.pool.control_protocol import (
     MOUNTPOINT,
     SHUTDOWN,
@@ -29,6 +30,7 @@ from engine.pool.control_protocol import (
     send_line,
 )
 from engine.status.control import PoolControl
+from engine.status.facets import FACETS, verbs_of
 from engine.status.transport import Json, decode, describe_error, encode
 
 _LOG = logging.getLogger(__name__)
@@ -40,39 +42,43 @@ _FAREWELL_S: Final = 5.0
 """How long ``close`` waits for the clients' threads to send their last answer."""
 
 
-class _Arguments:
-    """The arguments of one request, taken by name and type."""
+_Handler = Callable[[Mapping[str, Json]], object]
 
-    def __init__(self, values: Mapping[str, Json]) -> None:
-        self._values = values
+_POOL_VERBS: Final = (
+    "view",
+    "start_scrub",
+    "stop_scrub",
+    "start_rebuild",
+    "probe_disks",
+    "set_disk_health",
+    "add_disk",
+    "sync",
+    "check",
+    "list_extents",
+    "metrics",
+)
 
-    def text(self, name: str) -> str:
-        return decode(str, self._values.get(name))
 
-    def count(self, name: str) -> int:
-        return decode(int, self._values.get(name))
+def _handler_of(target: object, protocol: type, name: str) -> _Handler:
+    """Return what calls a verb with arguments decoded by the protocol's own hints."""
+    hints = get_type_hints(getattr(protocol, name))
+    hints.pop("return", None)
+    verb = getattr(target, name)
 
-    def flag(self, name: str) -> bool:
-        return decode(bool, self._values.get(name))
+    def handle(given: Mapping[str, Json]) -> object:
+        return verb(**{key: decode(kind, given.get(key)) for key, kind in hints.items()})
+
+    return handle
 
 
-def _pool_verbs(control: PoolControl) -> dict[str, Callable[[_Arguments], object]]:
-    """Return every verb of ``PoolControl`` by its name."""
-    return {
-        "view": lambda _: control.view(),
-        "start_scrub": lambda given: control.start_scrub(repair=given.flag("repair")),
-        "stop_scrub": lambda _: control.stop_scrub(),
-        "start_rebuild": lambda _: control.start_rebuild(),
-        "probe_disks": lambda _: control.probe_disks(),
-        "set_disk_health": lambda given: control.set_disk_health(
-            given.text("disk"), given.text("state")
-        ),
-        "add_disk": lambda given: control.add_disk(given.text("path"), given.text("tier")),
-        "sync": lambda _: control.sync(),
-        "check": lambda _: control.check(),
-        "list_extents": lambda given: control.list_extents(given.count("limit")),
-        "metrics": lambda _: control.metrics(),
-    }
+def _pool_verbs(control: PoolControl) -> dict[str, _Handler]:
+    """Return every verb of ``PoolControl`` by its name, those of a facet as ``facet.verb``."""
+    handlers = {name: _handler_of(control, PoolControl, name) for name in _POOL_VERBS}
+    for facet, protocol in FACETS.items():
+        target = getattr(control, facet)
+        for name in verbs_of(protocol):
+            handlers[f"{facet}.{name}"] = _handler_of(target, protocol, name)
+    return handlers
 
 
 class ControlServer:
@@ -160,8 +166,7 @@ class ControlServer:
 
     def _refusal(self, connection: socket.socket) -> EngineError | None:
         """Return why this peer is not served, or None."""
-        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
-        _, user, _ = _PEER.unpack(credentials)
+        _, user = _peer(connection)
         if user not in (os.geteuid(), 0):
             _LOG.warning("user %d asked for control of the pool and was refused", user)
             return PoolError("this pool belongs to another user")
@@ -175,7 +180,7 @@ class ControlServer:
     def _serve(self, connection: socket.socket) -> None:
         """Answer one client until it leaves, is silent for too long, or breaks the rules."""
         try:
-            with connection, suppress(OSError):
+            with connection, suppress(OSError), acting_as(_actor(connection)):
                 reader = LineReader(connection, bytes_max=CONTROL_REQUEST_BYTES_MAX)
                 while True:
                     try:
@@ -199,8 +204,7 @@ class ControlServer:
             handler = self._verbs.get(verb) if isinstance(verb, str) else None
             if handler is None:
                 raise UsageError(f"the process that has the pool open has no verb {verb!r}")
-            given = _Arguments(arguments if isinstance(arguments, dict) else {})
-            return {"result": encode(handler(given))}
+            return {"result": encode(handler(arguments if isinstance(arguments, dict) else {}))}
         except EngineError as error:
             return describe_error(error)
 
@@ -211,6 +215,18 @@ class ControlServer:
         if self._failure is not None:
             raise self._failure
         return sentence
+
+
+def _peer(connection: socket.socket) -> tuple[int, int]:
+    """Return process and user at the other end, as the kernel knows them."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
+    process, user, _ = _PEER.unpack(credentials)
+    return process, user
+
+
+def _actor(connection: socket.socket) -> Actor:
+    process, user = _peer(connection)
+    return describe_actor(user_id=user, process=process)
 
 
 def _listen(pool_directory: Path) -> tuple[socket.socket, Path]:

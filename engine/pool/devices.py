@@ -32,7 +32,7 @@ def open_disk(path: str, *, pool: PoolUuid, disk: DiskUuid) -> DirectoryDevice:
             label = decode_label(data)
         except DamagedRecordError:
             return False
-        return label.pool_uuid == pool and label.disk_uuid == disk
+        return label.pool_uuid == pool and label.disk_uuid == disk and not label.retired
 
     return DirectoryDevice.open(path, is_meant)
 

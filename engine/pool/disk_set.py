@@ -18,14 +18,19 @@ from engine.device.protocol import Capacity, Device
 from engine.errors import DeviceError, DeviceGoneError, DeviceSlowError
 from engine.extents.verdict import Verdict
 from engine.ids import DiskId, DiskUuid, ExtentId
-from engine.model.disk import DiskRecord, DiskState
+from engine.limits import DEVICE_CALL_S_MAX
+from engine.metadata.members import NO_MARKS
+from engine.model.disk import DiskMarks, DiskRecord, DiskState
 from engine.observe.events import EventLog, EventSeverity
 from engine.observe.metrics import Metrics
 from engine.policy.capacity import reserve_bytes
 from engine.policy.placement import DiskSpace
+from engine.pool.disk_statistics import DiskMeter, DiskStatistics
 from engine.pool.metered import MeteredDevice
 
 T = TypeVar("T")
+
+DETACHED_REASON: Final = "detached by the operator"
 
 CLOSE_GONE_S: Final = 0.1
 """How long the close of a disk that is gone may hold up the probe of the others."""
@@ -41,17 +46,32 @@ class PoolDisk:
     absent_since_s: float | None = None
     reason: str = ""
     slow: bool = False
+    slow_since_s: float | None = None
+    on_trial: bool = False
+    """It came back, and nobody has looked yet at what it holds."""
+    marks: DiskMarks = NO_MARKS
+
+    @property
+    def state(self) -> DiskState:
+        """The committed state; suspect while it hangs or is tested, if that is worse (H1)."""
+        doubtful = self.slow or self.on_trial
+        well = self.record.state in (DiskState.HEALTHY, DiskState.DEGRADED)
+        return DiskState.SUSPECT if doubtful and well else self.record.state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskPresence:
-    """A disk's record with what probes know of it."""
+    """A disk's record, in its state of now, with what probes know of it."""
 
     record: DiskRecord
+    committed: DiskState
+    slow_since_s: float | None
+    on_trial: bool
     present: bool
     absent_since_s: float | None
     reason: str
     capacity: Capacity
+    marks: DiskMarks = NO_MARKS
 
 
 CorruptionHook = Callable[[ExtentId, int, DiskId, Verdict], None]
@@ -67,11 +87,14 @@ class DiskSet:
         metrics: Metrics,
         events: EventLog,
         on_corruption: CorruptionHook,
+        statistics: DiskStatistics | None = None,
     ) -> None:
+        """*statistics* None keeps them in memory only."""
         self._clock = clock
         self._metrics = metrics
         self._events = events
         self._on_corruption = on_corruption
+        self.statistics = statistics or DiskStatistics(clock)
         self._lock = threading.Lock()
         self._disks: dict[DiskId, PoolDisk] = {}
         self._ids: dict[DiskUuid, DiskId] = {}
@@ -80,9 +103,15 @@ class DiskSet:
 
     # Members
 
-    def add(self, record: DiskRecord, device: Device | None, reason: str = "") -> None:
+    def add(
+        self,
+        record: DiskRecord,
+        device: Device | None,
+        reason: str = "",
+        marks: DiskMarks = NO_MARKS,
+    ) -> None:
         """Take a disk in, with its device or the reason why it has none."""
-        disk = PoolDisk(record, None, Capacity(0, 0, f"missing-{record.disk_id}"))
+        disk = PoolDisk(record, None, Capacity(0, 0, f"missing-{record.disk_id}"), marks=marks)
         if device is None:
             disk.absent_since_s = self._clock.monotonic_s()
             disk.reason = reason
@@ -92,13 +121,16 @@ class DiskSet:
         if device is not None:
             self.attach(record.disk_id, device)
 
-    def attach(self, disk_id: DiskId, device: Device) -> bool:
+    def attach(self, disk_id: DiskId, device: Device, *, on_trial: bool = False) -> bool:
         """The disk is there: reach it through *device* from now on.
 
+        *on_trial* makes it suspect until ``end_trial``.
         Returns False, with *device* closed, when it went away already or does
         not answer.
         """
-        metered = MeteredDevice(device, self._metrics, self._disks[disk_id].record.name)
+        record = self._disks[disk_id].record
+        meter = self.statistics.meter(record.uuid)
+        metered = MeteredDevice(device, self._metrics, record.name, meter)
         lanes = DiskLanes(metered, on_slow=lambda: self._note_slow(disk_id))
         try:
             capacity = wait_for(lanes.submit(Lane.MAINTENANCE, lambda one: one.capacity()))
@@ -114,22 +146,71 @@ class DiskSet:
             disk = self._disks[disk_id]
             disk.lanes, disk.capacity = lanes, capacity
             disk.absent_since_s, disk.reason, disk.slow = None, "", False
+            disk.on_trial, disk.slow_since_s = on_trial, None
+            if on_trial:
+                disk.reason = "it is back and being tested"
         return True
+
+    def end_trial(self, disk_id: DiskId) -> None:
+        """The disk passed its test: it is what its record says again."""
+        with self._lock:
+            disk = self._disks[disk_id]
+            if disk.on_trial and disk.lanes is not None:
+                disk.on_trial, disk.reason = False, ""
 
     def detach(self, disk_id: DiskId, reason: str) -> None:
         """The disk is gone: later calls fail at once, those under way end as they do."""
+        disk = self._let_go(disk_id, reason, CLOSE_GONE_S)
+        if disk is not None:
+            self._events.record(
+                EventSeverity.ERROR,
+                disk.record.name,
+                f"{disk.record.name} is gone from {disk.record.path}: {reason}",
+            )
+
+    def release(self, disk_id: DiskId, reason: str) -> None:
+        """Let go of a disk because the operator wants it so: closed, unlocked, no fault."""
+        self._let_go(disk_id, reason, DEVICE_CALL_S_MAX)
+
+    def _let_go(self, disk_id: DiskId, reason: str, timeout_s: float) -> PoolDisk | None:
+        """Close a disk's device; return the disk, None when it had none."""
         with self._lock:
             disk = self._disks[disk_id]
             lanes, disk.lanes = disk.lanes, None
             if lanes is None:
-                return
+                return None
             disk.absent_since_s, disk.reason = self._clock.monotonic_s(), reason
-        self._events.record(
-            EventSeverity.ERROR,
-            disk.record.name,
-            f"{disk.record.name} is gone from {disk.record.path}: {reason}",
-        )
-        lanes.close_device(timeout_s=CLOSE_GONE_S)
+        lanes.close_device(timeout_s=timeout_s)
+        return disk
+
+    def remove(self, disk_id: DiskId) -> None:
+        """Follow a removal that was committed: the disk is no member any more."""
+        self._let_go(disk_id, "", DEVICE_CALL_S_MAX)
+        with self._lock:
+            # Replaced, not changed: readers walk them without the lock.
+            uuid = self._disks[disk_id].record.uuid
+            self.statistics.forget(uuid)
+            self._disks = {one: disk for one, disk in self._disks.items() if one != disk_id}
+            self._ids = {one: known for one, known in self._ids.items() if one != uuid}
+
+    def set_marks(self, disk_id: DiskId, marks: DiskMarks) -> None:
+        """Follow what the operator decided and was committed."""
+        with self._lock:
+            self._disks[disk_id].marks = marks
+
+    def marks(self, disk_id: DiskId) -> DiskMarks:
+        """Return what the operator decided about the disk."""
+        return self._disks[disk_id].marks
+
+    def is_present(self, disk_id: DiskId) -> bool:
+        """Whether the disk is there, in whatever state."""
+        return self._disks[disk_id].lanes is not None
+
+    def set_path(self, disk_id: DiskId, path: str) -> None:
+        """Follow a disk to another directory."""
+        with self._lock:
+            disk = self._disks[disk_id]
+            disk.record = replace(disk.record, path=path)
 
     def probe(self, disk_id: DiskId) -> None:
         """Check that the disk is there; raises what the device says.
@@ -143,7 +224,7 @@ class DiskSet:
         with self._lock:
             disk = self._disks[disk_id]
             if disk.slow and disk.lanes is lanes and not lanes.stuck_count:
-                disk.slow, disk.reason = False, ""
+                disk.slow, disk.reason, disk.slow_since_s = False, "", None
 
     def note_absence(self, disk_id: DiskId, reason: str) -> None:
         """Keep the newest reason why a missing disk is not there."""
@@ -157,7 +238,19 @@ class DiskSet:
         with self._lock:
             disk = self._disks[disk_id]
             disk.record = replace(disk.record, state=state)
-            disk.slow = False
+
+    def end_doubts(self, disk_id: DiskId) -> None:
+        """The operator decided about the disk: what was doubted before counts no more."""
+        with self._lock:
+            disk = self._disks[disk_id]
+            disk.slow = disk.on_trial = False
+            if disk.lanes is not None:
+                disk.reason = ""
+        self.meter(disk_id).begin_anew()
+
+    def meter(self, disk_id: DiskId) -> DiskMeter:
+        """Return the statistics of the disk."""
+        return self.statistics.meter(self._disks[disk_id].record.uuid)
 
     def close(self) -> None:
         """Release every disk; stuck calls stay behind."""
@@ -173,13 +266,15 @@ class DiskSet:
         with self._lock:
             return [
                 DiskPresence(
-                    record=disk.record
-                    if not disk.slow or disk.record.state is not DiskState.HEALTHY
-                    else replace(disk.record, state=DiskState.SUSPECT),
+                    record=replace(disk.record, state=disk.state),
+                    committed=disk.record.state,
+                    slow_since_s=disk.slow_since_s if disk.slow else None,
+                    on_trial=disk.on_trial,
                     present=disk.lanes is not None,
                     absent_since_s=disk.absent_since_s,
                     reason=disk.reason,
                     capacity=disk.capacity,
+                    marks=disk.marks,
                 )
                 for _, disk in sorted(self._disks.items())
             ]
@@ -196,12 +291,16 @@ class DiskSet:
             self.probe_wanted.set()
             return
         with self._lock:
-            self._disks[disk_id].capacity = capacity
+            if disk_id in self._disks:  # Else it left the pool meanwhile.
+                self._disks[disk_id].capacity = capacity
 
     def _note_slow(self, disk_id: DiskId) -> None:
-        disk = self._disks[disk_id]
+        disk = self._disks.get(disk_id)
+        if disk is None:
+            return  # It left the pool; the call was under way before.
+        self.meter(disk_id).note_timeout()
         if not disk.slow:
-            disk.slow = True
+            disk.slow, disk.slow_since_s = True, self._clock.monotonic_s()
             disk.reason = "it did not answer in time"
             self._events.record(
                 EventSeverity.ERROR, disk.record.name, f"{disk.record.name} is suspect: no answer"
@@ -231,10 +330,14 @@ class DiskSet:
                 DiskSpace(
                     disk_id=disk_id,
                     tier=disk.record.tier,
-                    state=DiskState.SUSPECT if disk.slow else disk.record.state,
+                    state=disk.state,
                     free_bytes=disk.capacity.free_bytes - reserve_bytes(disk.capacity.total_bytes),
                     total_bytes=disk.capacity.total_bytes,
                     group=disk.capacity.group,
+                    spare=disk.marks.spare,
+                    replaces=frozenset(
+                        one for one, old in self._disks.items() if old.marks.replaced_by == disk_id
+                    ),
                 )
                 for disk_id, disk in self._disks.items()
                 if disk.lanes is not None
@@ -265,30 +368,5 @@ class DiskSet:
         disk = self._disks.get(disk_id)
         if disk is not None:
             self._metrics.counter("disk_corruptions_total", disk.record.name).add()
+            self.statistics.meter(disk.record.uuid).note_damage(extent_id, index)
         self._on_corruption(extent_id, index, disk_id, kind)
-
-
-class JournalReach:
-    """The same disks as the journals see them: by UUID (``JournalDisks``)."""
-
-    def __init__(self, disks: DiskSet) -> None:
-        self._disks = disks
-
-    def submit(self, disk: DiskUuid, call: Callable[[Device], T]) -> Future[T]:
-        """Run *call* on the disk soon; DeviceGoneError when it is not there."""
-        disk_id = self._disks.id_of(disk)
-        if disk_id is None:
-            raise DeviceGoneError(f"disk {disk} is no member")
-        return self._disks.submit(disk_id, Lane.FOREGROUND, call)
-
-    def wait(self, future: Future[T]) -> T:
-        """Return the result; bounded."""
-        return wait_for(future)
-
-    def reachable(self) -> Sequence[DiskUuid]:
-        """Return the disks that answer now and are not marked failed."""
-        return [
-            one.record.uuid
-            for one in self._disks.presences()
-            if one.present and one.record.state is not DiskState.FAILED
-        ]

@@ -170,6 +170,11 @@ def _open_one(path: str, opener: DiskOpener) -> tuple[GivenDisk, BoundedDevice |
     except EngineError as error:
         return GivenDisk(path=path, label=None, problem=str(error)), None
     try:
-        return GivenDisk(path=path, label=decode_label(device.get_label())), device
+        label = decode_label(device.get_label())
+        if label.retired:
+            device.close()
+            problem = f"disk {label.disk_name} was removed from pool {label.pool_name}"
+            return GivenDisk(path=path, label=None, problem=problem), None
+        return GivenDisk(path=path, label=label), device
     except (DamagedRecordError, EngineError) as error:
         return GivenDisk(path=path, label=None, problem=str(error)), device

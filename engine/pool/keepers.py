@@ -35,6 +35,8 @@ class Keeper:
         self._wake = wake
         self._stopping = False
         self._last_error = ""
+        self._expected_s = engine.base.clock.monotonic_s()
+        self.name = name
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -47,6 +49,11 @@ class Keeper:
         self._wake.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
+
+    @property
+    def late_s(self) -> float:
+        """Seconds since this thread should have begun the turn it is in, or waits for."""
+        return max(0.0, self._engine.base.clock.monotonic_s() - self._expected_s)
 
     def _run(self) -> None:
         while not self._stopping:
@@ -61,6 +68,7 @@ class Keeper:
                 if text != self._last_error:
                     self._last_error = text
                     self._engine.base.events.record(EventSeverity.ERROR, self._thread.name, text)
+            self._expected_s = self._engine.base.clock.monotonic_s() + max(0.0, rest_s)
             if rest_s > 0 and not self._stopping:
                 self._wake.wait(rest_s)
 

@@ -16,14 +16,24 @@ from engine.maintenance.inspection import Inspector
 from engine.maintenance.listing import FragmentListing
 from engine.maintenance.quiet import quiet_verifier
 from engine.maintenance.reconcile import Reconcile
+from engine.maintenance.reconcile_parts import ReconcileParts
 from engine.maintenance.scrub import Scrub
+from engine.maintenance.scrub_parts import ScrubParts
 from engine.maintenance.unreferenced import UnreferencedFiles
+from engine.observe.metrics import Metrics
+from engine.policy.pacing import OPERATION_BYTES
 from engine.pool.assembly import Engine
 from engine.pool.checkpoints import CheckpointKeeper
+from engine.pool.extent_policies import FileWishes
 from engine.pool.keepers import IDLE_S
+from engine.pool.local_zone import local_zone
+from engine.pool.metadata_copies import metadata_scrub
+from engine.pool.room import PoolRoom
 from engine.pool.topology import PoolTopology
 
 SCRUB_STATE_NAME: Final = "scrub.json"
+SCRUB_RECORDS_NAME: Final = "scrub.db"
+WORK_STATE_NAME: Final = "reconcile.json"
 
 MAKE_ROOM_S_MAX: Final = 5.0
 """How long a writer that found the pool full waits for deleted data to go."""
@@ -54,20 +64,27 @@ class Maintenance:
             tables=base.tables,
             disks=base.disks,
         )
+        self.checkpoints = CheckpointKeeper(engine, journal_bytes=journal_bytes)
         self.scrub = Scrub(
-            clock=base.clock,
-            metrics=base.metrics,
-            events=base.events,
-            topology=topology,
-            tables=base.tables,
-            readers=engine.readers,
-            inspector=inspector,
-            listing=FragmentListing(base.disks, engine.readers),
-            unreferenced=unreferenced,
-            reconcile=self.reconcile,
-            state_path=Path(base.pool_dir) / SCRUB_STATE_NAME,
+            ScrubParts(
+                clock=base.clock,
+                metrics=base.metrics,
+                events=base.events,
+                topology=topology,
+                tables=base.tables,
+                readers=engine.readers,
+                inspector=inspector,
+                metadata=metadata_scrub(engine, self.checkpoints),
+                listing=FragmentListing(base.disks, engine.readers),
+                unreferenced=unreferenced,
+                reconcile=self.reconcile,
+                zone=local_zone(),
+                state_path=Path(base.pool_dir) / SCRUB_STATE_NAME,
+                records_path=Path(base.pool_dir) / SCRUB_RECORDS_NAME,
+            )
         )
         self.reconcile.on_mended.append(self.scrub.note_mended)
+        engine.whereabouts.verified_ns = self.scrub.verified_ns
         self.collect = Collect(
             clock=base.clock,
             events=base.events,
@@ -78,7 +95,6 @@ class Maintenance:
             disks=base.disks,
             unreferenced=unreferenced,
         )
-        self.checkpoints = CheckpointKeeper(engine, journal_bytes=journal_bytes)
         self._engine = engine
         self.wake = threading.Event()
         """Set to have the next turn at once."""
@@ -90,15 +106,21 @@ class Maintenance:
         base, reader = engine.base, engine.reader
         slices = SliceSource(base.disks, reader.fragments, reader.reconstructor)
         return Reconcile(
-            clock=base.clock,
-            metrics=base.metrics,
-            events=base.events,
-            topology=topology,
-            tables=base.tables,
-            readers=engine.readers,
-            disks=base.disks,
-            rebuilder=ExtentRebuilder(slices, engine.writer),
-            writer=engine.writer,
+            ReconcileParts(
+                clock=base.clock,
+                metrics=base.metrics,
+                events=base.events,
+                topology=topology,
+                policies=FileWishes(engine),
+                tables=base.tables,
+                readers=engine.readers,
+                disks=base.disks,
+                rebuilder=ExtentRebuilder(slices, engine.writer),
+                writer=engine.writer,
+                room=PoolRoom(engine),
+                foreground=lambda: _foreground_bytes(base.metrics),
+                state_path=Path(base.pool_dir) / WORK_STATE_NAME,
+            )
         )
 
     def report(self, extent_id: ExtentId, index: int, disk_id: DiskId, kind: Verdict) -> None:
@@ -120,7 +142,9 @@ class Maintenance:
         # Every part gets its step in each turn, whatever the others found.
         did = any([self._collected, *[step() for step in parts]])
         self._turns += 1
-        return 0.0 if did else IDLE_S
+        if did:
+            return 0.0
+        return min(IDLE_S, self.reconcile.rest_s() or IDLE_S, self.scrub.rest_s() or IDLE_S)
 
     def make_room(self) -> bool:
         """Wait until deleted data has left the disks; False if none did.
@@ -149,3 +173,19 @@ class Maintenance:
         """Interrupt what runs; it is found again later."""
         self.reconcile.close()
         self.scrub.close()
+
+    def let_go(self) -> None:
+        """Close files of maintenance's own; behind the last turn."""
+        self.scrub.let_go()
+
+
+def _foreground_bytes(metrics: Metrics) -> int:
+    """Return what programs moved; an operation without payload counts a little, too."""
+    snapshot = metrics.snapshot()
+
+    def total(name: str) -> int:
+        return int(snapshot.get(name, {}).get("", 0))
+
+    operations = total("namespace_ops_total") + total("syncs_total")
+    moved = total("read_bytes_total") + total("write_bytes_total")
+    return moved + operations * OPERATION_BYTES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,18 +13,21 @@ from engine.errors import EngineError, PoolError, QuorumError
 from engine.ids import DiskUuid
 from engine.metadata.database import open_database
 from engine.metadata.journals import JournalShipper
+from engine.metadata.members import MemberTable
 from engine.metadata.recovery import OpenedMetadata, OpenMode, open_metadata
 from engine.metadata.replay import read_head
 from engine.metadata.store import MetadataStore
 from engine.metadata.tables import Tables
-from engine.model.disk import DiskRecord
 from engine.model.root import RootRecord
 from engine.observe.events import EventLog, EventSeverity
 from engine.observe.metrics import Metrics
 from engine.pool.assembly import Engine, Foundations
 from engine.pool.config import PoolConfig, load_config
 from engine.pool.devices import DiskOpener, OpenedDisk
-from engine.pool.disk_set import CorruptionHook, DiskSet, JournalReach
+from engine.pool.disk_set import DETACHED_REASON, CorruptionHook, DiskSet
+from engine.pool.disk_statistics import STATISTICS_NAME, DiskStatistics
+from engine.pool.event_keeper import open_event_log
+from engine.pool.journal_reach import JournalReach
 from engine.pool.ownership import PoolLock
 from engine.pool.properties import load_properties
 from engine.pool.reserve import fill_reserve
@@ -82,7 +85,7 @@ def open_on(
     Returns the engine and how many bytes its journals hold behind the newest
     checkpoint. Raises as ``open_pool``.
     """
-    events = EventLog(clock)
+    events = open_event_log(pool_dir, clock)
     metrics = Metrics()
     devices = {
         uuid: BoundedDevice(one.device) for uuid, one in opened.items() if one.device is not None
@@ -96,13 +99,13 @@ def open_on(
         _leave_bounds(devices, opened)
     for text in metadata.events:
         events.record(EventSeverity.WARNING, "open", text)
-    disks = DiskSet(clock=clock, metrics=metrics, events=events, on_corruption=on_corruption)
+    disks = _make_disk_set(pool_dir, clock, metrics, events, on_corruption)
     connection = open_database(metadata.database)
     head = read_head(connection)
     assert head is not None
     store = MetadataStore(connection, template=head.header, clock=clock)
     tables = Tables(store)
-    _take_disks_in(disks, tables.members.disks(), config, opened)
+    _take_disks_in(disks, tables.members, config, opened)
     shipper = first = None
     if mode is not OpenMode.READ_ONLY:
         store.start(head)
@@ -131,6 +134,26 @@ def open_on(
     return engine, metadata.journal_bytes
 
 
+def _make_disk_set(
+    pool_dir: Path,
+    clock: Clock,
+    metrics: Metrics,
+    events: EventLog,
+    on_corruption: CorruptionHook,
+) -> DiskSet:
+    """Return an empty set of disks that knows what they did before, or says why it does not."""
+    statistics = DiskStatistics(clock, pool_dir / STATISTICS_NAME)
+    if statistics.trouble:
+        events.record(EventSeverity.WARNING, "statistics", statistics.trouble)
+    return DiskSet(
+        clock=clock,
+        metrics=metrics,
+        events=events,
+        on_corruption=on_corruption,
+        statistics=statistics,
+    )
+
+
 def _leave_bounds(
     devices: Mapping[DiskUuid, BoundedDevice], opened: dict[DiskUuid, OpenedDisk]
 ) -> None:
@@ -148,21 +171,27 @@ def _leave_bounds(
 
 def _take_disks_in(
     disks: DiskSet,
-    members: Sequence[DiskRecord],
+    members: MemberTable,
     config: PoolConfig,
     opened: dict[DiskUuid, OpenedDisk],
 ) -> None:
     """Put every member into *disks*, with its device or the reason why it has none."""
     paths = {disk.uuid: disk.path for disk in config.disks}
-    for record in members:
+    records = members.disks()
+    for record in records:
+        marks = members.marks(record.disk_id)
         one = opened.get(record.uuid)
-        if one is None:
+        if marks.detached:
+            if one is not None and one.device is not None:
+                one.device.close()
+            one = opened[record.uuid] = OpenedDisk(None, DETACHED_REASON)
+        elif one is None:
             opener = DiskOpener()
             one = opener.open_member(record.path, pool=config.uuid, disk=record.uuid)
             opened[record.uuid] = one
         path = paths.get(record.uuid, record.path)
-        disks.add(replace(record, path=path), one.device, one.reason)
-    uuids = {record.uuid for record in members}
+        disks.add(replace(record, path=path), one.device, one.reason, marks)
+    uuids = {record.uuid for record in records}
     for uuid, one in opened.items():
         if uuid not in uuids and one.device is not None:
             # A line of an addition that was not committed: not ours to hold.

@@ -12,12 +12,18 @@ from engine.errors import EngineError, NoSpaceError
 from engine.extents.verdict import Verdict
 from engine.ids import DiskId, ExtentId, InodeId
 from engine.metadata.recovery import OpenMode
-from engine.observe.events import EventSeverity
+from engine.model.disk import DiskState
+from engine.observe.events import Event, EventSeverity
+from engine.policy.exposure import journal_exposure, may_fail
+from engine.pool.audit import AUDIT_NAME, AuditTrail
 from engine.pool.disk_set import CorruptionHook
+from engine.pool.event_keeper import EventKeeper
+from engine.pool.health_keeper import HealthKeeper
 from engine.pool.keepers import Keeper, group_turn, probe_turn
 from engine.pool.maintenance import Maintenance
 from engine.pool.membership import Membership
 from engine.pool.opening import open_pool
+from engine.pool.removal import Removal, Successions
 from engine.pool.topology import PoolTopology
 from engine.status.figures import FigureSource
 from engine.vfs.filesystem import EngineFileSystem
@@ -55,11 +61,21 @@ class Pool:
         self.engine = opened.engine
         self._lock = opened.lock
         self.membership = Membership(self.engine)
+        self._successions = Successions(self.engine, Removal(self.engine, self.membership))
         self.maintenance = Maintenance(self.engine, journal_bytes=opened.journal_bytes)
         self._hear = self.maintenance.report
         self.topology = PoolTopology(self.engine)
         self.figures = FigureSource(self.engine.base.clock, self.engine.readers)
+        self.health = HealthKeeper(
+            self.engine,
+            self.membership,
+            may_fail=self.may_fail,
+            on_change=self._follow_health,
+        )
+        self.maintenance.reconcile.on_mended.append(self.engine.base.disks.statistics.note_mended)
         self.read_only_wanted = mode is OpenMode.READ_ONLY
+        self.audit = AuditTrail(pool_dir / AUDIT_NAME, self.engine.base.clock)
+        self._event_keeper = EventKeeper(pool_dir, self.engine.base.events)
         self._keepers: list[Keeper] = []
         self._closed = False
         self.engine.measure_space()
@@ -76,8 +92,35 @@ class Pool:
         """Count extents and exposure anew, if something can have changed."""
         self.figures.refresh(self.engine.base.store.template.generation, self.topology.disks())
 
+    def heartbeats(self) -> dict[str, float]:
+        """Return for each thread of this pool the seconds it is behind its next turn."""
+        return {keeper.name: keeper.late_s for keeper in self._keepers}
+
+    def events_since(self, sequence: int, limit: int) -> list[Event]:
+        """Return up to *limit* events after *sequence*, also of earlier processes."""
+        return self._event_keeper.since(sequence, limit)
+
+    def may_fail(self) -> int:
+        """Return how many more disks may fail, any of them, without loss; counted now."""
+        self.refresh_figures()
+        template = self.engine.base.store.template
+        answering = {
+            one.record.uuid
+            for one in self.engine.base.disks.presences()
+            if one.present and one.record.state is not DiskState.FAILED
+        }
+        missing = sum(uuid not in answering for uuid in template.journal_set)
+        journal = journal_exposure(tolerance=template.tolerance, missing=missing)
+        return may_fail(self.figures.newest().least_exposure, journal)
+
+    def _follow_health(self) -> None:
+        """A disk's state changed by itself: exposure and work follow at once."""
+        self.refresh_figures()
+        self.maintenance.wake.set()
+
     def _look(self) -> None:
         self.membership.probe()
+        self._successions.finish()
         # A disk that came or went changes the exposure of everything at once.
         self.refresh_figures()
 
@@ -87,6 +130,7 @@ class Pool:
 
     def _start(self) -> None:
         engine = self.engine
+        self._event_keeper.begin()
         self._clean_up_after_crash()
         engine.files.make_room = self.maintenance.make_room
         engine.landing.start()
@@ -102,7 +146,10 @@ class Pool:
             ),
             Keeper("figures", engine, self._count, threading.Event()),
             Keeper("maintenance", engine, self.maintenance.turn, self.maintenance.wake),
+            Keeper("health", engine, self.health.turn, self.health.wake),
+            Keeper("events", engine, self._event_keeper.turn, engine.base.events.recorded),
         ]
+        self.health.start()
         for keeper in self._keepers:
             keeper.start()
 
@@ -152,6 +199,9 @@ class Pool:
         self.maintenance.close()
         for keeper in self._keepers:
             keeper.stop(_THREAD_S_MAX)
+        if self._keepers:
+            self.health.close()
+            self.maintenance.let_go()
         # Whatever refuses changes now: what was accepted before is made safe, or
         # the operator hears that it is not.
         if engine.base.store.started:
@@ -167,6 +217,8 @@ class Pool:
         engine.readers.close()
         engine.base.store.close()
         engine.base.disks.close()
+        if self._keepers:
+            self._event_keeper.close()
         self._lock.release()
         if failure is not None:
             raise failure

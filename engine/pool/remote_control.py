@@ -19,7 +19,15 @@ from engine.pool.control_protocol import (
     candidate_paths,
     send_line,
 )
-from engine.status.transport import ForeignReplyError, Json, decode, revive_error
+from engine.pool.remote_facets import (
+    Argument,
+    RemoteDisks,
+    RemoteFiles,
+    RemoteJournal,
+    RemoteScrubs,
+    RemoteWork,
+)
+from engine.status.transport import ForeignReplyError, decode, encode, revive_error
 from engine.status.views import PoolView
 
 T = TypeVar("T")
@@ -36,6 +44,11 @@ class RemoteControl:
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._lock = threading.Lock()
+        self.disks = RemoteDisks(self._ask)
+        self.work = RemoteWork(self._ask)
+        self.scrubs = RemoteScrubs(self._ask)
+        self.files = RemoteFiles(self._ask)
+        self.journal = RemoteJournal(self._ask)
         self._reader = LineReader(connection, bytes_max=CONTROL_REPLY_BYTES_MAX)
 
     def __enter__(self) -> RemoteControl:
@@ -73,9 +86,10 @@ class RemoteControl:
         """Set a disk's state."""
         return self._ask("set_disk_health", str, disk=disk, state=state)
 
-    def add_disk(self, path: str, tier: str) -> str:
+    def add_disk(self, path: str, tier: str, *, spare: bool = False) -> str:
         """Add a disk; a relative path is of this process, so it is made absolute here."""
-        return self._ask("add_disk", str, path=str(Path(path).absolute()), tier=tier)
+        here = str(Path(path).absolute())
+        return self._ask("add_disk", str, path=here, tier=tier, spare=spare)
 
     def sync(self) -> str:
         """Make everything the owner accepted durable."""
@@ -105,9 +119,9 @@ class RemoteControl:
         self._connection.settimeout(None)
         return self._ask(SHUTDOWN, str)
 
-    def _ask(self, verb: str, expected: type[T], **arguments: bool | int | str) -> T:
+    def _ask(self, verb: str, expected: type[T], /, **arguments: Argument) -> T:
         """Send one request and decode its answer."""
-        given: dict[str, Json] = dict(arguments)
+        given = {name: encode(value) for name, value in arguments.items()}
         with self._lock:
             try:
                 send_line(self._connection, {"verb": verb, "arguments": given})

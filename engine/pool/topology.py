@@ -28,6 +28,7 @@ class PoolTopology:
                 state=one.record.state,
                 present=one.present,
                 absent_since_s=one.absent_since_s,
+                detached=one.marks.detached,
             )
             for one in self._engine.base.disks.presences()
         ]

@@ -16,13 +16,20 @@ from engine.maintenance.check import check_metadata
 from engine.metadata.database import open_reader
 from engine.metadata.extents_table import load_extent
 from engine.metadata.rows import reported
-from engine.model.disk import DiskState, Tier
-from engine.model.redundancy import fragment_count, tolerance
-from engine.observe.events import Event
+from engine.model.disk import DiskMarks, DiskState, Tier
+from engine.pool.audited import AuditedVerbs
+from engine.pool.condition import ConditionSource
+from engine.pool.disk_jobs import with_job
 from engine.pool.disk_set import DiskPresence
+from engine.pool.disk_verbs import DiskVerbs
+from engine.pool.file_verbs import FileVerbs
+from engine.pool.health_view import with_health
+from engine.pool.journal_verbs import JournalVerbs, event_view
+from engine.pool.last_view import LastView
 from engine.pool.pool import Pool
-from engine.pool.properties import PoolProperties
+from engine.pool.scrub_verbs import ScrubVerbs
 from engine.pool.topology import PoolTopology
+from engine.pool.work_verbs import WorkVerbs
 from engine.status.assemble import (
     disk_counter,
     disk_view,
@@ -31,16 +38,14 @@ from engine.status.assemble import (
     scrub_view,
     tier_views,
 )
-from engine.status.verdict import PoolCondition, verdict_of
+from engine.status.facets import FACETS
+from engine.status.verdict import conditions_of, verdict_of
 from engine.status.views import (
     ActivityView,
     CapacityView,
     DiskView,
-    EventView,
     ExposureView,
     PoolView,
-    Severity,
-    VerdictView,
 )
 
 EVENTS_SHOWN: Final = 200
@@ -56,11 +61,25 @@ class PoolVerbs:
         self._base = pool.engine.base
         self._maintenance = pool.maintenance
         self._mountpoint = mountpoint
+        self.disks = DiskVerbs(pool)
+        self.work = WorkVerbs(pool)
+        self.scrubs = ScrubVerbs(pool)
+        self.files = FileVerbs(pool)
+        self.journal = JournalVerbs(pool)
+        self._conditions = ConditionSource(pool)
+        self._last_view = LastView(self._take_view, self._base.clock)
+        facets = {name: getattr(self, name) for name in FACETS}
+        self.audited = AuditedVerbs(pool.audit, self._base.events, self._base.clock)
+        self.audited.watch(self, facets)
 
     # Look
 
     def view(self) -> PoolView:
-        """Return the newest view. Figures are refreshed by the probe thread."""
+        """Return the newest view, or after a second the last one with its age."""
+        return self._last_view.view()
+
+    def _take_view(self) -> PoolView:
+        """Put a view together. Figures are refreshed by threads of their own."""
         pool, engine, base = self._pool, self._engine, self._base
         template = base.store.template
         presences = base.disks.presences()
@@ -68,6 +87,16 @@ class PoolVerbs:
         exposure = self._exposure(presences)
         reconcile = reconcile_view(self._maintenance.reconcile.progress())
         names = {one.record.disk_id: one.record.name for one in presences}
+        scrub = scrub_view(self._maintenance.scrub.progress(), names)
+        capacity = self._capacity(exposure)
+        condition = self._conditions.take(
+            disks=disks,
+            exposure=exposure,
+            reconcile=reconcile,
+            scrub=scrub,
+            capacity=capacity,
+            full=engine.space.free_bytes < EXTENT_BYTES_MAX,
+        )
         properties = engine.properties
         return PoolView(
             monotonic_s=base.clock.monotonic_s(),
@@ -82,15 +111,18 @@ class PoolVerbs:
             writable=not engine.refusal(),
             read_only_reason=engine.refusal(),
             mountpoint=self._mountpoint(),
-            verdict=self._verdict(exposure, properties),
+            verdict=verdict_of(condition),
+            conditions=conditions_of(condition),
+            heartbeat_s=max(condition.heartbeats.values(), default=0.0),
+            heartbeats=tuple(condition.heartbeats.items()),
             exposure=exposure,
-            capacity=self._capacity(exposure),
+            capacity=capacity,
             activity=self._activity(),
             disks=disks,
             tiers=tier_views(disks, pool.figures.newest()),
             reconcile=reconcile,
-            scrub=scrub_view(self._maintenance.scrub.progress(), names),
-            events=tuple(_event_view(one) for one in base.events.since(0)[-EVENTS_SHOWN:]),
+            scrub=scrub,
+            events=tuple(event_view(one) for one in base.events.since(0)[-EVENTS_SHOWN:]),
         )
 
     def _disk_views(self, presences: Sequence[DiskPresence]) -> tuple[DiskView, ...]:
@@ -98,8 +130,12 @@ class PoolVerbs:
         counter = disk_counter(self._base.metrics.snapshot())
         journal_set = self._base.store.template.journal_set
         statuses = {one.disk_id: one for one in self._pool.topology.disks()}
-        return tuple(
-            disk_view(
+        names = {one.record.disk_id: one.record.name for one in presences}
+        views: list[DiskView] = []
+        for one in presences:
+            if one.record.disk_id not in statuses:
+                continue  # It left the pool in this very moment.
+            view = disk_view(
                 one.record,
                 statuses[one.record.disk_id],
                 figures,
@@ -109,8 +145,10 @@ class PoolVerbs:
                 in_journal_set=one.record.uuid in journal_set,
                 reason=one.reason,
             )
-            for one in presences
-        )
+            meter = self._base.disks.statistics.meter(one.record.uuid)
+            view = with_health(view, one, self._pool.health, meter)
+            views.append(with_job(view, one.marks, names))
+        return tuple(views)
 
     def _exposure(self, presences: Sequence[DiskPresence]) -> ExposureView:
         template = self._base.store.template
@@ -122,22 +160,6 @@ class PoolVerbs:
         missing = sum(1 for uuid in template.journal_set if uuid not in answering)
         return exposure_view(
             self._pool.figures.newest(), tolerance=template.tolerance, journal_missing=missing
-        )
-
-    def _verdict(self, exposure: ExposureView, properties: PoolProperties) -> VerdictView:
-        return verdict_of(
-            PoolCondition(
-                disks=tuple(self._pool.topology.disks()),
-                figures=self._pool.figures.newest(),
-                reconcile=self._maintenance.reconcile.progress(),
-                tolerance=tolerance(properties.redundancy),
-                wanted_width=fragment_count(properties.redundancy),
-                may_fail=exposure.may_fail,
-                writable=not self._engine.refusal(),
-                read_only_reason=self._engine.refusal(),
-                read_only_wanted=self._pool.read_only_wanted,
-                full=self._engine.space.free_bytes < EXTENT_BYTES_MAX,
-            )
         )
 
     def _capacity(self, exposure: ExposureView) -> CapacityView:
@@ -259,16 +281,18 @@ class PoolVerbs:
         self._maintenance.wake.set()
         return sentence
 
-    def add_disk(self, path: str, tier: str) -> str:
+    def add_disk(self, path: str, tier: str, *, spare: bool = False) -> str:
         """Make the directory *path* a disk of the pool.
 
         Also where nothing else may change for want of journals: it is the cure.
         """
         if reason := self._base.store.stopped:
             raise ReadOnlyError(f"the pool cannot be changed now: {reason}")
-        sentences = self._pool.membership.add(path, Tier(tier))
+        sentences = self._pool.membership.add(path, Tier(tier), DiskMarks(spare=spare))
         self._pool.refresh_figures()
         self._maintenance.wake.set()
+        if not spare:
+            sentences.append("'rebuild --rebalance' gives it its share of what is there already")
         return "; ".join(sentences)
 
     def sync(self) -> str:
@@ -281,13 +305,3 @@ class PoolVerbs:
         reason = self._engine.refusal()
         if reason:
             raise ReadOnlyError(f"the pool cannot be changed now: {reason}")
-
-
-def _event_view(event: Event) -> EventView:
-    return EventView(
-        sequence=event.sequence,
-        time_ns=event.time_ns,
-        severity=Severity(event.severity),
-        source=event.source,
-        text=event.text,
-    )

@@ -4,20 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from engine.ids import DiskId
-from engine.maintenance.progress import ItemProgress, ReconcileProgress, ScrubProgress
+from engine.extents.verdict import Verdict
+from engine.ids import DiskId, LayoutId
+from engine.maintenance.progress import ItemProgress, ReconcileProgress
+from engine.maintenance.scrub_progress import (
+    Finding,
+    MetadataFinding,
+    Outcome,
+    ScrubProgress,
+)
 from engine.maintenance.topology import DiskStatus
 from engine.model.disk import DiskRecord, Tier
+from engine.model.extent import fragment_name
 from engine.policy.exposure import ExposureBucket, journal_exposure, may_fail
 from engine.status.figures import Figures
+from engine.status.finding_texts import (
+    advice_for,
+    cause_of,
+    metadata_advice,
+    outcome_text,
+    tried_of,
+)
 from engine.status.views import (
     DiskView,
     ExposureView,
     FindingView,
+    Intensity,
+    KindView,
     ReconcileView,
     ScrubView,
     TierView,
     WorkItemView,
+    WorkPriority,
     WorkState,
 )
 
@@ -53,6 +71,20 @@ def reconcile_view(progress: ReconcileProgress) -> ReconcileView:
     """Return reconcile's progress as a view."""
     return ReconcileView(
         active=progress.active,
+        paused=progress.paused,
+        cancelled=progress.cancelled,
+        priority=WorkPriority(progress.priority),
+        limit_bytes_s=progress.limit_bytes_s,
+        full_speed_until_ns=progress.full_speed_until_ns,
+        preferred=progress.preferred,
+        started_ns=progress.started_ns,
+        average_bytes_s=progress.average_bytes_s,
+        eta_margin_s=progress.eta_margin_s,
+        kinds=tuple(
+            KindView(kind=one.kind, queued_items=one.queued_items, queued_bytes=one.queued_bytes)
+            for one in progress.kinds
+        ),
+        irrecoverable=progress.irrecoverable,
         waiting_s=progress.waiting_s,
         waiting_reason=progress.waiting_reason,
         done_items=progress.done_items,
@@ -64,12 +96,13 @@ def reconcile_view(progress: ReconcileProgress) -> ReconcileView:
         written_bytes=progress.written_bytes,
         rate_bytes_s=progress.rate_bytes_s,
         eta_s=progress.eta_s,
-        items=tuple(_item_view(item) for item in progress.items),
+        items=tuple(item_view(item) for item in progress.items),
         last_result=progress.last_result,
     )
 
 
-def _item_view(item: ItemProgress) -> WorkItemView:
+def item_view(item: ItemProgress) -> WorkItemView:
+    """Return a piece of reconcile's work as a view."""
     return WorkItemView(
         extent_id=item.extent_id,
         kind=item.kind,
@@ -78,6 +111,7 @@ def _item_view(item: ItemProgress) -> WorkItemView:
         done_bytes=item.done_bytes,
         total_bytes=item.total_bytes,
         reason=item.reason,
+        path=item.path,
     )
 
 
@@ -85,6 +119,14 @@ def scrub_view(progress: ScrubProgress, names: Mapping[DiskId, str]) -> ScrubVie
     """Return a scrub's progress as a view; *names* are the disks'."""
     return ScrubView(
         running=progress.running,
+        paused=progress.paused,
+        target=progress.target,
+        intensity=Intensity(progress.intensity),
+        limit_bytes_s=progress.limit_bytes_s,
+        schedule=progress.schedule,
+        next_ns=progress.next_ns,
+        metadata_checked=progress.metadata_checked,
+        metadata_damaged=progress.metadata_damaged,
         repair=progress.repair,
         started_ns=progress.started_ns,
         finished_ns=progress.finished_ns,
@@ -101,17 +143,44 @@ def scrub_view(progress: ScrubProgress, names: Mapping[DiskId, str]) -> ScrubVie
         unreferenced=progress.unreferenced,
         parity_mismatches=progress.parity_mismatches,
         repaired=progress.repaired,
-        findings=tuple(
-            FindingView(
-                extent_id=one.extent_id,
-                index=one.index,
-                disk=names.get(one.disk_id, str(one.disk_id)),
-                verdict=str(one.verdict),
-                path=one.path,
-            )
-            for one in progress.findings
+        findings=(
+            *(_metadata_finding_view(one) for one in progress.metadata_findings),
+            *(_finding_view(one, names) for one in progress.findings),
         ),
         runs_completed=progress.runs_completed,
+    )
+
+
+def _finding_view(one: Finding, names: Mapping[DiskId, str]) -> FindingView:
+    return FindingView(
+        extent_id=one.extent_id,
+        index=one.index,
+        disk=names.get(one.disk_id, str(one.disk_id)),
+        verdict=str(one.verdict),
+        path=one.path,
+        outcome=outcome_text(one.outcome, one.reason),
+        found_ns=one.found_ns,
+        name=fragment_name(one.extent_id, LayoutId(one.layout), one.index),
+        cause=cause_of(one),
+        tried=tried_of(one),
+        advice=advice_for(one),
+    )
+
+
+def _metadata_finding_view(one: MetadataFinding) -> FindingView:
+    return FindingView(
+        extent_id=0,
+        index=0,
+        disk=one.disk,
+        verdict=str(Verdict.CORRUPT),
+        path="",
+        outcome=outcome_text(one.outcome, one.reason),
+        found_ns=one.found_ns,
+        kind=str(one.kind),
+        name=one.name,
+        cause=one.cause,
+        tried="the other journal disks" if one.outcome is not Outcome.FOUND else "",
+        advice=metadata_advice(one),
     )
 
 

@@ -10,6 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from engine.status.facets import (
+    DiskControl,
+    FileControl,
+    JournalControl,
+    ScrubControl,
+    WorkControl,
+)
 from engine.status.views import PoolView
 
 
@@ -34,8 +41,8 @@ class PoolControl(Protocol):
     def set_disk_health(self, disk: str, state: str) -> str:
         """Set a disk's state; *disk* is a name, UUID prefix or path."""
 
-    def add_disk(self, path: str, tier: str) -> str:
-        """Make the directory *path* a disk of the pool."""
+    def add_disk(self, path: str, tier: str, *, spare: bool = False) -> str:
+        """Make the directory *path* a disk of the pool; a *spare* takes fragments only to heal."""
 
     def sync(self) -> str:
         """Make everything accepted so far durable."""
@@ -45,6 +52,26 @@ class PoolControl(Protocol):
 
     def list_extents(self, limit: int) -> Sequence[Mapping[str, object]]:
         """Return extents with redundancy, tier, length and fragments."""
+
+    @property
+    def disks(self) -> DiskControl:
+        """Verbs of disks."""
+
+    @property
+    def work(self) -> WorkControl:
+        """Verbs of reconcile."""
+
+    @property
+    def scrubs(self) -> ScrubControl:
+        """Verbs of scrubs."""
+
+    @property
+    def files(self) -> FileControl:
+        """Questions about files."""
+
+    @property
+    def journal(self) -> JournalControl:
+        """Events and the audit trail."""
 
     def metrics(self) -> Mapping[str, Mapping[str, float]]:
         """Return counters by name, each by its label (``""`` without one)."""

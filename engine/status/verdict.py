@@ -1,192 +1,301 @@
-"""The pool in one word, one code, one sentence and one action. Pure.
+"""What is not well in a pool, worst first, each with its code. Pure.
 
-Codes are stable: scripts and manuals refer to them. 1nnn redundancy is less
-than wanted, 2nnn writing is refused, 3nnn the next loss may cost data, 4nnn
-data is lost. The worst condition is told; others show in their own places.
+The verdict is the worst condition that needs mending; conditions that the
+operator should only know of (their word is ``ok``) are told behind it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
-from types import MappingProxyType
+from dataclasses import dataclass, field
+from statistics import median
 from typing import Final
 
-from engine.maintenance.progress import ReconcileProgress
-from engine.maintenance.topology import DiskStatus
 from engine.model.disk import DiskState
-from engine.status.figures import Figures
-from engine.status.views import HealthWord, VerdictView
-
-
-class Code(StrEnum):
-    """Every code there is."""
-
-    ALL_WELL = "DFS-0000"
-    DISK_MISSING = "DFS-1001"
-    DISK_FAILED = "DFS-1002"
-    REBUILDING = "DFS-1003"
-    DAMAGED = "DFS-1004"
-    PENDING = "DFS-1005"
-    DISK_UNWELL = "DFS-1006"
-    REBUILD_FAILING = "DFS-1007"
-    READ_ONLY = "DFS-2001"
-    POOL_FULL = "DFS-2002"
-    AT_RISK = "DFS-3001"
-    DATA_LOST = "DFS-4001"
-
-
-@dataclass(frozen=True, slots=True)
-class _Meaning:
-    word: HealthWord
-    action: str
-
-
-MEANINGS: Final[Mapping[Code, _Meaning]] = MappingProxyType(
-    {
-        Code.ALL_WELL: _Meaning(HealthWord.OK, "Nothing to do."),
-        Code.DISK_MISSING: _Meaning(
-            HealthWord.DEGRADED, "Bring the disk back, or start the rebuild now."
-        ),
-        Code.DISK_FAILED: _Meaning(HealthWord.DEGRADED, "Add a disk in its place."),
-        Code.REBUILDING: _Meaning(HealthWord.DEGRADED, "Wait; nothing is lost."),
-        Code.DAMAGED: _Meaning(HealthWord.DEGRADED, "Run a scrub with repair."),
-        Code.PENDING: _Meaning(HealthWord.DEGRADED, "Add a disk."),
-        Code.DISK_UNWELL: _Meaning(HealthWord.DEGRADED, "Replace the disk when you can."),
-        Code.REBUILD_FAILING: _Meaning(HealthWord.DEGRADED, "Look at the disks and their events."),
-        Code.READ_ONLY: _Meaning(HealthWord.AT_RISK, "Bring missing disks back, then reopen."),
-        Code.POOL_FULL: _Meaning(HealthWord.DEGRADED, "Delete files or add a disk."),
-        Code.AT_RISK: _Meaning(HealthWord.AT_RISK, "Bring a disk back or add one now."),
-        Code.DATA_LOST: _Meaning(
-            HealthWord.DATA_LOSS, "Bring missing disks back; else restore the named files."
-        ),
-    }
+from engine.policy.capacity import reserve_bytes
+from engine.policy.health import DEFAULT_THRESHOLDS, Observation, is_slow
+from engine.status.catalog import MEANINGS
+from engine.status.codes import Code
+from engine.status.sentences import countdown, counted, joined, progress, span
+from engine.status.views import (
+    CapacityView,
+    DiskView,
+    ExposureView,
+    HealthWord,
+    ReconcileView,
+    ScrubView,
+    VerdictView,
 )
-"""What each code means, and what to do."""
+
+STUCK_S: Final = 10.0
+"""A thread that looks at groups or figures turns several times a second; this long
+without a turn it is held by something."""
+
+STUCK_AT_DISKS_S: Final = 45.0
+"""Threads that call disks may wait for one call (30 s) before they turn again."""
+
+AT_DISKS: Final = frozenset({"health", "maintenance", "probe"})
+
+NEARLY_FULL_RATIO: Final = 0.1
+SCRUB_DUE_S: Final = 35 * 86400.0
+"""A month and a few days: what manuals of disks and of other pools advise."""
+
+SCRUB_GRACE_S: Final = 86400.0
+"""How long behind its schedule a scrub is not called overdue: machines sleep."""
+
+_NS: Final = 1e9
+_ORDER: Final = {code: place for place, code in enumerate(MEANINGS)}
+_UNWELL: Final = {
+    DiskState.DEGRADED: Code.DISK_DEGRADED,
+    DiskState.SUSPECT: Code.DISK_SUSPECT,
+    DiskState.DRAINING: Code.DISK_DRAINING,
+}
+
+Finding = tuple[Code, str, str]
+"""A code, what it is about (a disk; empty for the pool), and one sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolCondition:
-    """What a verdict rests on. ``may_fail``: more disks that may fail without loss."""
+    """What conditions rest on: views, and what no view carries."""
 
-    disks: tuple[DiskStatus, ...]
-    figures: Figures
-    reconcile: ReconcileProgress
+    disks: tuple[DiskView, ...]
+    exposure: ExposureView
+    reconcile: ReconcileView
+    scrub: ScrubView
+    capacity: CapacityView
+    damaged_fragments: int = 0
     tolerance: int
     wanted_width: int
     """Fragments of an extent with the full redundancy."""
-    may_fail: int
     writable: bool
     read_only_reason: str = ""
     read_only_wanted: bool = False
     """The operator opened it read-only: no reason to worry."""
     full: bool = False
+    journals_missing: tuple[str, ...] = ()
+    """Disks of the journal set that do not answer."""
+    journals_behind: tuple[str, ...] = ()
+    """Disks of the journal set that answer and lack records."""
+    forced: bool = False
+    metadata_damage: str = ""
+    audit_problem: str = ""
+    clock_jump_s: float = 0.0
+    heartbeats: Mapping[str, float] = field(default_factory=dict)
+    """Seconds since each thread's last turn, beyond the rest it asked for."""
+    now_ns: int = 0
+
+
+def conditions_of(condition: PoolCondition) -> tuple[VerdictView, ...]:
+    """Return everything that is not well or worth knowing, worst first."""
+    found = sorted(_findings(condition), key=lambda one: _ORDER[one[0]])
+    return tuple(told(code, sentence, subject=subject) for code, subject, sentence in found)
 
 
 def verdict_of(condition: PoolCondition) -> VerdictView:
-    """Return the verdict: the first condition that holds, worst first."""
-    code, sentence = next(_findings(condition))
+    """Return the worst condition that needs mending, or that all is well."""
+    conditions = conditions_of(condition)
+    if conditions and conditions[0].word is not HealthWord.OK:
+        return conditions[0]
+    return told(Code.ALL_WELL, _all_well(condition))
+
+
+def told(code: Code, sentence: str, *, subject: str = "") -> VerdictView:
+    """Return *sentence* with what the catalog says of *code*."""
     meaning = MEANINGS[code]
-    return VerdictView(word=meaning.word, code=str(code), sentence=sentence, action=meaning.action)
+    return VerdictView(
+        word=meaning.word,
+        code=str(code),
+        sentence=sentence,
+        action=meaning.action,
+        subject=subject,
+    )
 
 
-def _findings(condition: PoolCondition) -> Iterator[tuple[Code, str]]:
-    """Yield what is wrong, worst first, and at last that all is well."""
-    figures, work = condition.figures, condition.reconcile
-    if figures.lost_extents:
-        yield (
-            Code.DATA_LOST,
-            (
-                f"{_count(figures.lost_extents, 'extent')} cannot be read:"
-                " too few of their fragments are left."
-            ),
-        )
-    if not condition.writable and not condition.read_only_wanted:
-        yield Code.READ_ONLY, f"The pool is read-only: {condition.read_only_reason}."
-    if condition.may_fail == 0 and condition.tolerance > 0:
-        yield Code.AT_RISK, f"The next disk to fail may cost data. {_progress(work)}".strip()
-    if condition.full:
-        yield Code.POOL_FULL, "No more data fits with the redundancy asked for."
-    yield from _disk_findings(condition)
+def stuck_thread(heartbeats: Mapping[str, float]) -> tuple[str, float] | None:
+    """Return the thread that is longest over its bound, with its seconds, or None.
+
+    >>> stuck_thread({"group-timer": 0.2, "maintenance": 30.0})
+    >>> stuck_thread({"group-timer": 12.0, "maintenance": 30.0})
+    ('group-timer', 12.0)
+    """
+    late = [
+        (age_s, name)
+        for name, age_s in heartbeats.items()
+        if age_s > (STUCK_AT_DISKS_S if name in AT_DISKS else STUCK_S)
+    ]
+    if not late:
+        return None
+    age_s, name = max(late)
+    return name, age_s
+
+
+def _findings(condition: PoolCondition) -> Iterator[Finding]:
+    yield from _data_findings(condition)
+    yield from _engine_findings(condition)
+    for disk in condition.disks:
+        yield from _disk_findings(disk, condition)
     yield from _work_findings(condition)
-    yield Code.ALL_WELL, _all_well(condition)
+    yield from _scrub_findings(condition)
+    yield from _journal_findings(condition)
 
 
-def _disk_findings(condition: PoolCondition) -> Iterator[tuple[Code, str]]:
-    figures, work = condition.figures, condition.reconcile
-    # Widening and draining are no repair: nothing is less than it was.
-    if work.active and (figures.degraded_extents or figures.damaged_fragments):
-        yield Code.REBUILDING, _progress(work)
-    if work.pending_items:
-        yield Code.PENDING, _pending(work)
-    for disk in condition.disks:
-        if disk.failed and not _is_made_good(disk, condition):
-            yield Code.DISK_FAILED, f"Disk {disk.name} failed. {_progress(work)}".strip()
-    for disk in condition.disks:
-        if not disk.present and not disk.failed and not _is_made_good(disk, condition):
-            yield Code.DISK_MISSING, f"Disk {disk.name} is missing. {_countdown(work)}".strip()
+def _data_findings(condition: PoolCondition) -> Iterator[Finding]:
+    """Yield what is lost, exposed, damaged, or has no room."""
+    exposure, work, capacity = condition.exposure, condition.reconcile, condition.capacity
+    if exposure.lost_extents:
+        extents = counted(exposure.lost_extents, "extent")
+        text = f"{extents} cannot be read: too few of their fragments are left."
+        yield Code.DATA_LOST, "", text
+    if work.irrecoverable:
+        files = counted(len(work.irrecoverable), "file")
+        text = f"{files} cannot be mended: {joined(work.irrecoverable)}."
+        yield Code.IRRECOVERABLE, "", text
+    if exposure.may_fail == 0 and condition.tolerance > 0:
+        text = f"The next disk to fail may cost data. {progress(work)}".strip()
+        yield Code.AT_RISK, "", text
+    if condition.damaged_fragments:
+        fragments = counted(condition.damaged_fragments, "fragment")
+        yield Code.DAMAGED, "", f"{fragments} damaged; every file can be read."
+    if condition.full:
+        yield Code.POOL_FULL, "", "No more data fits with the redundancy asked for."
+    elif capacity.free_bytes < NEARLY_FULL_RATIO * capacity.total_bytes:
+        free = 100 * capacity.free_bytes / capacity.total_bytes
+        yield Code.POOL_NEARLY_FULL, "", f"The pool is nearly full: {free:.0f} % is free."
 
 
-def _is_made_good(disk: DiskStatus, condition: PoolCondition) -> bool:
+def _engine_findings(condition: PoolCondition) -> Iterator[Finding]:
+    """Yield what the engine tells of itself and of the pool directory."""
+    reason = condition.read_only_reason
+    if condition.read_only_wanted:
+        yield Code.READ_ONLY_WANTED, "", "The pool is opened read-only, as asked."
+    elif not condition.writable:
+        code = Code.QUORUM_MISSING if "journal" in reason else Code.STOPPED
+        yield code, "", f"The pool is read-only: {reason}."
+    if stuck := stuck_thread(condition.heartbeats):
+        name, age_s = stuck
+        yield Code.ENGINE_STUCK, name, f"The engine's {name} has not moved for {span(age_s)}."
+    if condition.metadata_damage:
+        text = f"The metadata database is damaged: {condition.metadata_damage}."
+        yield Code.METADATA_DAMAGED, "", text
+    if condition.forced:
+        yield Code.FORCED_OPEN, "", "The pool was opened by force, and remembers it."
+    if condition.clock_jump_s:
+        way = "forward" if condition.clock_jump_s > 0 else "back"
+        text = f"The clock was set {way} by {span(abs(condition.clock_jump_s))}."
+        yield Code.CLOCK_JUMPED, "", text
+    if condition.audit_problem:
+        text = f"The audit trail cannot be written: {condition.audit_problem}."
+        yield Code.AUDIT_SILENT, "", text
+
+
+def _disk_findings(disk: DiskView, condition: PoolCondition) -> Iterator[Finding]:
+    """Yield what is wrong with one disk: at most one state, then what it suffers from."""
+    name, work = disk.name, condition.reconcile
+    if disk.detached:
+        yield Code.DISK_DETACHED, name, f"Disk {name} is detached for maintenance."
+        return
+    gone = disk.state is DiskState.FAILED or not disk.present
+    if gone and _is_made_good(disk, condition):
+        return
+    if disk.state is DiskState.FAILED:
+        yield Code.DISK_FAILED, name, f"Disk {name} failed. {progress(work)}".strip()
+        return
+    if not disk.present:
+        yield Code.DISK_MISSING, name, f"Disk {name} is missing. {countdown(work)}".strip()
+        return
+    yield from _ailments(disk, condition)
+    if code := _UNWELL.get(disk.state):
+        why = f": {disk.reason}" if disk.reason else ""
+        yield code, name, f"Disk {name} is {disk.state}{why}."
+
+
+def _ailments(disk: DiskView, condition: PoolCondition) -> Iterator[Finding]:
+    name = disk.name
+    if disk.smart.startswith("failed"):
+        yield Code.DISK_SMART, name, f"The drive of disk {name} predicts its failure: {disk.smart}."
+    if _is_slow(disk, condition.disks):
+        slowest = span(disk.latency_p99_s)
+        yield Code.DISK_SLOW, name, f"Disk {name} is slow: its slowest calls take {slowest}."
+    if disk.lifetime.recent:
+        errors = counted(disk.lifetime.recent, "error")
+        yield Code.DISK_ERRORS, name, f"Disk {name} made {errors} in the last ten minutes."
+    if disk.total_bytes and disk.free_bytes <= reserve_bytes(disk.total_bytes):
+        yield Code.DISK_FULL, name, f"Disk {name} is full; new data goes to the others."
+
+
+def _is_slow(disk: DiskView, disks: tuple[DiskView, ...]) -> bool:
+    """Whether the disk is slow against the others of its tier, as health judges it."""
+    siblings = [
+        one.latency_p99_s
+        for one in disks
+        if one is not disk and one.tier is disk.tier and one.latency_p99_s > 0
+    ]
+    seen = Observation(
+        p99_s=disk.latency_p99_s, siblings_p99_s=median(siblings) if siblings else 0.0
+    )
+    return is_slow(seen, DEFAULT_THRESHOLDS.slow_ratio, DEFAULT_THRESHOLDS.slow_floor_s)
+
+
+def _is_made_good(disk: DiskView, condition: PoolCondition) -> bool:
     """Whether the pool has all it wants without *disk*."""
-    healthy = sum(one.takes_fragments for one in condition.disks)
+    healthy = sum(one.present and one.state is DiskState.HEALTHY for one in condition.disks)
     return (
         healthy >= condition.wanted_width
-        and not condition.figures.degraded_extents
-        and not condition.figures.disk_fragments.get(disk.disk_id)
+        and not condition.exposure.degraded_extents
+        and not disk.fragment_count
         and condition.reconcile.waiting_s <= 0
     )
 
 
-def _work_findings(condition: PoolCondition) -> Iterator[tuple[Code, str]]:
-    figures, work = condition.figures, condition.reconcile
-    if figures.damaged_fragments:
-        yield (
-            Code.DAMAGED,
-            (f"{_count(figures.damaged_fragments, 'fragment')} damaged; every file can be read."),
-        )
+def _work_findings(condition: PoolCondition) -> Iterator[Finding]:
+    work = condition.reconcile
+    # Widening, draining and rebalancing are no repair: nothing is less than it was.
+    lacking = bool(condition.exposure.degraded_extents or condition.damaged_fragments)
+    if work.paused and lacking:
+        yield Code.REBUILD_PAUSED, "", "The rebuild is paused by the operator."
+    elif work.cancelled and lacking:
+        yield Code.REBUILD_CANCELLED, "", "The rebuild was cancelled by the operator."
+    elif work.active and lacking:
+        yield Code.REBUILDING, "", progress(work)
+    if work.pending_items:
+        reason = next((item.reason for item in work.items if item.state == "pending"), "")
+        extents = counted(work.pending_items, "extent")
+        yield Code.PENDING, "", f"{extents} pending: {reason}."
     if work.failed_items:
-        yield Code.REBUILD_FAILING, f"{_count(work.failed_items, 'extent')} could not be mended."
-    for disk in condition.disks:
-        if disk.state not in (DiskState.HEALTHY, DiskState.FAILED):
-            yield Code.DISK_UNWELL, f"Disk {disk.name} is {disk.state}."
+        extents = counted(work.failed_items, "extent")
+        yield Code.REBUILD_FAILING, "", f"{extents} could not be mended."
 
 
-def _progress(work: ReconcileProgress) -> str:
-    if not work.active:
-        return ""
-    return f"Rebuilding: {work.done_items} of {_count(work.total_items, 'extent')} done."
+def _scrub_findings(condition: PoolCondition) -> Iterator[Finding]:
+    scrub, now_ns = condition.scrub, condition.now_ns
+    if scrub.paused:
+        yield Code.SCRUB_PAUSED, "", "The scrub is paused by the operator."
+    if scrub.metadata_damaged:
+        files = counted(scrub.metadata_damaged, "journal or checkpoint file")
+        yield Code.JOURNAL_FILES_DAMAGED, "", f"{files} damaged; others hold the same."
+    late_s = (now_ns - scrub.next_ns) / _NS if scrub.next_ns else 0.0
+    age_s = (now_ns - scrub.finished_ns) / _NS if scrub.finished_ns else 0.0
+    if not scrub.running and (late_s > SCRUB_GRACE_S or age_s > SCRUB_DUE_S):
+        text = (
+            f"The last scrub ended {span(age_s)} ago." if age_s else "The scheduled scrub is late."
+        )
+        yield Code.SCRUB_OVERDUE, "", text
 
 
-def _pending(work: ReconcileProgress) -> str:
-    reason = next((item.reason for item in work.items if item.state == "pending"), "")
-    return f"{_count(work.pending_items, 'extent')} pending: {reason}."
-
-
-def _countdown(work: ReconcileProgress) -> str:
-    if work.waiting_s <= 0:
-        return ""
-    minutes, seconds = divmod(round(work.waiting_s), 60)
-    return f"The rebuild starts in {minutes}:{seconds:02d}."
+def _journal_findings(condition: PoolCondition) -> Iterator[Finding]:
+    for name in condition.journals_missing:
+        yield Code.JOURNALS_SHORT, name, f"Journal disk {name} does not answer."
+    for name in condition.journals_behind:
+        yield Code.JOURNALS_BEHIND, name, f"Journal disk {name} lags behind."
 
 
 def _all_well(condition: PoolCondition) -> str:
     text = "All is well"
-    if condition.may_fail:
-        text += f": any {_disks(condition.may_fail)} may fail"
-    gone = [disk.name for disk in condition.disks if not disk.readable]
+    if condition.exposure.may_fail:
+        few = condition.exposure.may_fail
+        text += f": any {'disk' if few == 1 else f'{few} disks'} may fail"
+    gone = [
+        disk.name for disk in condition.disks if not disk.present or disk.state is DiskState.FAILED
+    ]
     return f"{text}." + (f" Without {', '.join(gone)}." if gone else "")
-
-
-def _count(count: int, noun: str) -> str:
-    """Return a number with its noun.
-
-    >>> _count(1, "extent"), _count(2, "extent")
-    ('1 extent', '2 extents')
-    """
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _disks(count: int) -> str:
-    return "disk" if count == 1 else f"{count} disks"

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import Final
 
 from engine.model.disk import DiskState, Tier
+
+VIEW_SCHEMA: Final = 1
+"""Grows when a field of ``PoolView`` goes or changes its meaning; new fields do not count."""
 
 
 class HealthWord(StrEnum):
@@ -40,6 +44,8 @@ class VerdictView:
     """``DFS-nnnn``; DFS-0000 is all well."""
     sentence: str
     action: str
+    subject: str = ""
+    """The disk or thread it is about; empty for the pool."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +77,19 @@ class ExposureView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DiskErrorsView:
+    """Errors by kind since the disk joined; growth is the alarm, not the number."""
+
+    io: int = 0
+    checksum: int = 0
+    timeouts: int = 0
+    repaired: int = 0
+    """Fragments made good again: information, no error."""
+    recent: int = 0
+    """Errors of all kinds within the last ten minutes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DiskView:
     """One disk. Counters are since this process opened the pool."""
 
@@ -94,6 +113,23 @@ class DiskView:
     corruptions: int = 0
     reason: str = ""
     """Why it is not healthy or not present, for people; empty when all is well."""
+    spare: bool = False
+    """It takes fragments only to heal."""
+    detached: bool = False
+    """The operator took it away for maintenance: its absence is no fault."""
+    replaced_by: str = ""
+    """The disk that takes what this one has; it then leaves by itself."""
+    state_since_ns: int = 0
+    """When it came into its state; 0 when that is not known."""
+    latency_p50_s: float = 0.0
+    latency_p99_s: float = 0.0
+    """Of the calls of the last minutes; 0 when there were none."""
+    lifetime: DiskErrorsView = DiskErrorsView()
+    smart: str = ""
+    """What the drive says of itself: ``passed``, ``failed: …``, or empty when not asked."""
+    temperature_c: int | None = None
+    job: str = ""
+    """What maintenance does with it: ``drain 31 %``; empty when nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,13 +170,32 @@ class WorkItemView:
 
     extent_id: int
     kind: str
-    """``rebuild``, ``narrow`` or ``widen``."""
+    """Why it differs from what policy wants: a ``WorkKind``."""
     state: WorkState
     exposure: int
     """How many more losses it survives now; -1 is lost."""
     done_bytes: int
     total_bytes: int
     reason: str = ""
+    path: str = ""
+    """One file that has bytes in it; empty while none is known."""
+
+
+class WorkPriority(StrEnum):
+    """How much reconcile may take from foreground I/O."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindView:
+    """How far one kind of work is."""
+
+    kind: str
+    queued_items: int
+    queued_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +203,24 @@ class ReconcileView:
     """Rebuild progress, in total and for the extents in hand."""
 
     active: bool = False
+    paused: bool = False
+    cancelled: bool = False
+    """The operator ended this round; what is left waits for ``resume`` or a change of disks."""
+    priority: WorkPriority = WorkPriority.NORMAL
+    limit_bytes_s: int = 0
+    """Bytes written per second at most; 0 is no limit."""
+    full_speed_until_ns: int = 0
+    """Until then priority is high and no limit holds; 0 when it is not asked for."""
+    preferred: tuple[str, ...] = ()
+    """Directories and files whose extents go first among equal exposure."""
+    started_ns: int = 0
+    average_bytes_s: float = 0.0
+    """Since the round began; ``rate_bytes_s`` is the last minute's."""
+    eta_margin_s: float = 0.0
+    """The ETA may be off by so much either way."""
+    kinds: tuple[KindView, ...] = ()
+    irrecoverable: tuple[str, ...] = ()
+    """Files that cannot be mended, at most a screenful."""
     waiting_s: float = 0.0
     """Seconds until the rebuild delay of a missing disk ends; 0 when none runs."""
     waiting_reason: str = ""
@@ -168,7 +241,10 @@ class ReconcileView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingView:
-    """A fragment that scrub or a read found wanting."""
+    """A fragment that scrub or a read found wanting, or a copy of the metadata.
+
+    Of the metadata, ``kind`` says what it is; extent and index say nothing.
+    """
 
     extent_id: int
     index: int
@@ -177,6 +253,26 @@ class FindingView:
     """``corrupt``, ``missing``, ``misplaced`` or ``parity``."""
     path: str
     """One file that has bytes in the extent; empty when none has."""
+    outcome: str = ""
+    """What became of it: ``repaired``, ``queued``, ``pending: …``, ``irrecoverable`` or
+    ``gone`` with its file; empty when nobody asked for a repair."""
+    found_ns: int = 0
+    kind: str = "fragment"
+    """``fragment``, ``label``, ``journal``, ``checkpoint`` or ``database``."""
+    name: str = ""
+    """The file below the disk's directory, or the records of a journal."""
+    cause: str = ""
+    tried: str = ""
+    """Which copies there are, and how many it takes."""
+    advice: str = ""
+
+
+class Intensity(StrEnum):
+    """How hard a scrub drives the disks: the pause after each batch of extents."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +280,17 @@ class ScrubView:
     """A scrub that runs, or the last one."""
 
     running: bool = False
+    paused: bool = False
+    target: str = "all"
+    """``all``, ``disk NAME``, ``directory PATH``, ``bad`` or ``older than N d``."""
+    intensity: Intensity = Intensity.HIGH
+    limit_bytes_s: int = 0
+    schedule: str = "manual"
+    next_ns: int = 0
+    """When the schedule starts the next one; 0 when it does not."""
+    metadata_checked: int = 0
+    metadata_damaged: int = 0
+    """Root records, checkpoints and labels read and verified; findings among them."""
     repair: bool = False
     started_ns: int = 0
     finished_ns: int = 0
@@ -222,6 +329,8 @@ class EventView:
     severity: Severity
     source: str
     text: str
+    code: str = ""
+    """``DFS-nnnn`` when it tells of a condition that came or went."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,6 +368,14 @@ class PoolView:
     read_only_reason: str
     mountpoint: str
     verdict: VerdictView
+    conditions: tuple[VerdictView, ...] = ()
+    """Everything that is not well, worst first; ``verdict`` is the first of them. Behind
+    that, with the word ``ok``, what the operator should only know of."""
+    heartbeat_s: float = 0.0
+    """Seconds since the engine last made a turn; large when it is stuck."""
+    heartbeats: tuple[tuple[str, float], ...] = ()
+    """Seconds since each thread's last turn, beyond the rest it asked for."""
+    schema_version: int = VIEW_SCHEMA
     exposure: ExposureView
     capacity: CapacityView
     activity: ActivityView

@@ -7,7 +7,7 @@ disk; slow ones may. See ``engine.vfs.interface`` for what each promises.
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final
@@ -43,6 +43,7 @@ from engine.vfs.interface import (
     RenameFlags,
 )
 from engine.vfs.pending import Pending
+from engine.vfs.policy import Decision, FilePolicies
 from engine.vfs.space import SpaceAccount
 from engine.vfs.sync import Syncer
 from engine.vfs.tree import Tree
@@ -69,6 +70,8 @@ class FileSystemParts:
     pending: Pending
     space: SpaceAccount
     syncer: Syncer
+    policies: FilePolicies
+    xattrs: Xattrs
     metrics: Metrics
     clock: Clock
     direct_io_below_bytes: int
@@ -101,7 +104,8 @@ class EngineFileSystem:
         self.get_attributes = parts.tree.get_attributes
         self.read_directory = parts.tree.read_directory
         self.read_symlink = parts.tree.read_symlink
-        self._xattrs = Xattrs(tables=parts.tables, tree=parts.tree, clock=parts.clock)
+        self._policies = parts.policies
+        self._xattrs = parts.xattrs
         self.get_xattr = self._xattrs.get_xattr
         self.list_xattrs = self._xattrs.list_xattrs
 
@@ -179,9 +183,27 @@ class EngineFileSystem:
             # neither the old nor the new file (P2).
             if replaces and source is not None and not self._syncer.stage_if_small(source):
                 return False
-            with self._store.operation():
-                self._tree.rename(parent, name, new_parent, new_name, flags)
+            self._rename(parent, name, new_parent, new_name, flags)
             return True
+
+    def _rename(
+        self,
+        parent: InodeId,
+        name: bytes,
+        new_parent: InodeId,
+        new_name: bytes,
+        flags: RenameFlags,
+    ) -> None:
+        with self._store.operation():
+            moved: Mapping[InodeId, Decision] = {}
+            if parent != new_parent:
+                over = flags & RenameFlags.EXCHANGE
+                moved = self._policies.before_move(
+                    self._tree.target_of(parent, name),
+                    self._tree.target_of(new_parent, new_name) if over else None,
+                )
+            self._tree.rename(parent, name, new_parent, new_name, flags)
+            self._policies.after_move(moved)
 
     def rename(
         self,
@@ -199,8 +221,7 @@ class EngineFileSystem:
             if self.try_rename(parent, name, new_parent, new_name, flags):
                 return
         # Someone keeps writing: what was written before the call has landed.
-        with self._store.operation():
-            self._tree.rename(parent, name, new_parent, new_name, flags)
+        self._rename(parent, name, new_parent, new_name, flags)
 
     # Attributes
 
@@ -355,7 +376,7 @@ class EngineFileSystem:
 
     def _require_room(self) -> None:
         self._require_metadata_room()
-        if self._space.free_bytes == 0 and self._pending.open is None:
+        if self._space.free_bytes == 0 and not self._pending.open:
             raise NoSpaceError("the pool is full: no room for a new file")
 
     def _require_metadata_room(self) -> None:
@@ -364,7 +385,7 @@ class EngineFileSystem:
 
     def statistics(self) -> FileSystemStatistics:
         with self._store.lock:
-            room = self._pending.open.builder.room if self._pending.open else 0
+            room = self._pending.open_room_bytes
         return FileSystemStatistics(
             block_bytes=BLOCK_BYTES,
             blocks_total=self._space.total_bytes // BLOCK_BYTES,

@@ -1,7 +1,9 @@
 """Frozen builders become extents: written in parallel, landed in order (O3).
 
 A builder whose write fails is tried again while its bytes stay in memory:
-nothing accepted is dropped. Waiters hear the error after a bounded time.
+nothing accepted is dropped. Waiters hear the error after a bounded time. One
+that cannot be written, for want of disks for its redundancy, holds up only
+the files that have bytes in it (P4).
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from engine.ids import InodeId
 from engine.limits import STEP_ROWS_MAX
 from engine.metadata.tables import Tables
 from engine.model.inode import Inode, Segment
-from engine.vfs.overlay import Layer, PendingRange, without_newer_staged
+from engine.vfs.overlay import Layer, PendingFile, PendingRange, without_newer_staged
 from engine.vfs.pending import Pending, PendingExtent
 
 WRITERS: Final = 3
@@ -96,6 +98,26 @@ class Landing:
                     raise LandingError(self._why(pending.frozen[0]))
                 self._clock.wait(pending.changed, min(left_s, RETRY_S))
 
+    def wait_file(self, file: PendingFile, sequence: int, timeout_s: float = LANDING_S_MAX) -> None:
+        """Wait until what *file* has in builders up to *sequence* has landed.
+
+        Raises:
+            LandingError: it did not in time; names why.
+        """
+        deadline_s = self._clock.monotonic_s() + timeout_s
+        with self._store.lock:
+            files = self._pending.files
+            # A file that was removed or emptied meanwhile has nothing left to wait for.
+            while files.get(file.inode_id) is file and file.layers:
+                if file.layers[0].extent.sequence > sequence:
+                    return
+                extent = file.layers[0].extent
+                left_s = deadline_s - self._clock.monotonic_s()
+                if left_s <= 0 or self._closing or self._store.stopped:
+                    assert isinstance(extent, PendingExtent)
+                    raise LandingError(self._why(extent))
+                self._clock.wait(self._pending.changed, min(left_s, RETRY_S))
+
     def wait_for_room(self, timeout_s: float) -> None:
         """Wait until some builder changes its state, at most *timeout_s*."""
         with self._store.lock:
@@ -136,7 +158,8 @@ class Landing:
     def _claim(self) -> PendingExtent | None:
         if self._closing or self._store.stopped:
             return None
-        for extent in self._pending.frozen:
+        # Those that failed come last, or they could keep every thread (P4).
+        for extent in sorted(self._pending.frozen, key=lambda one: one.error is not None):
             if not extent.claimed:
                 if extent.extent_id is None:
                     extent.extent_id = self._store.new_extent_id()
@@ -182,14 +205,13 @@ class Landing:
                 extent.claimed = False
 
     def _land_ready(self) -> None:
-        """Land the oldest builders as far as they are written (O3)."""
+        """Land what is written and not on top of what is not (O3)."""
         with self._landing_lock:
             while True:
                 with self._store.lock:
-                    frozen = self._pending.frozen
-                    if not frozen or not frozen[0].written or self._store.stopped:
-                        return
-                    extent = frozen[0]
+                    extent = None if self._store.stopped else self._pending.next_to_land()
+                if extent is None:
+                    return
                 self._land(extent)
 
     def _land(self, extent: PendingExtent) -> None:

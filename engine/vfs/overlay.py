@@ -18,7 +18,7 @@ class Sequenced(Protocol):
 
     @property
     def sequence(self) -> int:
-        """Order in which builders were opened."""
+        """Order in which builders froze; 0 while open."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,9 @@
 """Open and frozen builders, and the overlay over the committed files (O1-O7).
 
+One builder is open for each placement in use. What a file has in an open
+builder is its newest layer: before it gets bytes in another one, that one is
+frozen, so a file's layers land in the order they were made (O3).
+
 Everything here is protected by the write lock; nothing here waits.
 """
 
@@ -8,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from engine.clock import Clock
 from engine.errors import EngineError
@@ -24,29 +29,8 @@ from engine.vfs.space import SpaceAccount
 RANGES_PER_EXTENT_MAX = 8192
 """A builder is frozen at this many notes, so that tiny writes stay bounded (P8)."""
 
-
-@dataclass(slots=True, eq=False)
-class PendingExtent:
-    """A builder with the files that have bytes in it."""
-
-    builder: ExtentBuilder
-    layers: dict[InodeId, Layer] = field(default_factory=dict)
-    extent_id: ExtentId | None = None
-    notes: int = 0
-    claimed: bool = False
-    record: ExtentRecord | None = None
-    written: bool = False
-    error: EngineError | None = None
-
-    @property
-    def sequence(self) -> int:
-        """Order in which builders were opened."""
-        return self.builder.sequence
-
-    @property
-    def is_wanted(self) -> bool:
-        """Whether any range is still current (O6)."""
-        return any(layer.ranges for layer in self.layers.values())
+OPEN_BUILDERS_MAX: Final = 4
+"""Placements with an open builder (P8); the others' buffers are there to land."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +41,36 @@ class Placement:
     tier: Tier
 
 
+@dataclass(slots=True, eq=False)
+class PendingExtent:
+    """A builder with the files that have bytes in it."""
+
+    builder: ExtentBuilder
+    placement: Placement
+    """How it will be stored."""
+    units: int = 1
+    """What is reserved for it."""
+    sequence: int = 0
+    """Order in which builders froze, and land for each file (O3); 0 while open."""
+    layers: dict[InodeId, Layer] = field(default_factory=dict)
+    extent_id: ExtentId | None = None
+    notes: int = 0
+    claimed: bool = False
+    record: ExtentRecord | None = None
+    written: bool = False
+    error: EngineError | None = None
+
+    @property
+    def is_noted_full(self) -> bool:
+        """Whether it takes no more notes, though bytes may have room."""
+        return self.notes >= RANGES_PER_EXTENT_MAX
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether any range is still current (O6)."""
+        return any(layer.ranges for layer in self.layers.values())
+
+
 class Pending:
     """All data that is accepted but not committed."""
 
@@ -65,19 +79,22 @@ class Pending:
         *,
         buffers: BufferPool,
         space: SpaceAccount,
-        placement: Callable[[], Placement],
+        placement: Callable[[InodeId], Placement],
         clock: Clock,
         lock: threading.RLock,
     ) -> None:
+        """*placement* says how new data of an inode is stored now."""
         self._buffers = buffers
         self._space = space
         self._placement = placement
         self._clock = clock
-        self._sequence = 0
+        self._opened_count = 0
+        self._frozen_count = 0
         self.files: dict[InodeId, PendingFile] = {}
-        self.open: PendingExtent | None = None
+        self.open: dict[Placement, PendingExtent] = {}
+        """At most OPEN_BUILDERS_MAX, in the order they were opened."""
         self.frozen: list[PendingExtent] = []
-        """Oldest first; they land in this order (O3)."""
+        """Oldest first; those of one file land in this order (O3)."""
         self.changed = threading.Condition(lock)
         """Notified when a builder froze, landed or failed."""
 
@@ -91,8 +108,12 @@ class Pending:
     @property
     def dirty_bytes(self) -> int:
         """Bytes in builders that have not landed."""
-        extents = [*self.frozen, self.open] if self.open else self.frozen
-        return sum(one.builder.length for one in extents)
+        return sum(one.builder.length for one in (*self.frozen, *self.open.values()))
+
+    @property
+    def open_room_bytes(self) -> int:
+        """Bytes that the open builders still take."""
+        return sum(one.builder.room for one in self.open.values())
 
     def bytes_of(self, extent: Sequenced, at: int, length: int) -> bytes:
         """Return pending bytes of a layer's builder."""
@@ -110,100 +131,141 @@ class Pending:
             NoSpaceError: no room for another extent (P6).
         """
         end = offset + len(data)
-        if not self._overwrite(file, offset, end, data):
-            room = self._room()
+        placement = self._placement(file.inode_id)
+        extent = self._open_for(file, placement)
+        if extent is None or not self._overwrite(file, extent, offset, end, data):
+            room = 0 if extent is None or extent.is_noted_full else extent.builder.room
             following: PendingExtent | None = None
             if len(data) > room:
-                following = self._take_next()
+                following = self._take_next(placement)
                 if following is None:
                     return False
             head, rest = data[:room], data[room:]
-            if len(head):
-                self._append(file, offset, head)
+            if extent is not None and len(head):
+                self._append(file, extent, offset, head)
             if following is not None:
-                self.freeze_open()
-                self.open = following
-                self._append(file, offset + len(head), rest)
+                self._open_next(placement, following)
+                self._append(file, following, offset + len(head), rest)
+                extent = following
         file.size = max(file.size, end)
-        if self.open is not None and self.open.builder.room == 0:
-            self.freeze_open()
+        if extent is not None and extent.builder.room == 0:
+            self._freeze(extent)
         return True
 
-    def _room(self) -> int:
-        if self.open is None or self.open.notes >= RANGES_PER_EXTENT_MAX:
-            return 0
-        return self.open.builder.room
+    def _open_for(self, file: PendingFile, placement: Placement) -> PendingExtent | None:
+        """Return the open builder of *placement*, the only one *file* is in then.
 
-    def _overwrite(self, file: PendingFile, start: int, end: int, data: memoryview) -> bool:
+        Its policy may have changed since it was written: what it has in a
+        builder of another placement is older, and must freeze first (O3).
+        """
+        newest = file.layers[-1].extent if file.layers else None
+        if isinstance(newest, PendingExtent) and not newest.sequence:
+            # One file after the other asks for the same: most often it is the very object.
+            if newest.placement is placement or newest.placement == placement:
+                return newest
+            self._freeze(newest)
+        return self.open.get(placement)
+
+    def _overwrite(
+        self, file: PendingFile, extent: PendingExtent, start: int, end: int, data: memoryview
+    ) -> bool:
         """Replace bytes that are still in the open builder, in one piece."""
-        if not file.layers or file.layers[-1].extent is not self.open or self.open is None:
-            return False
-        if self.open.notes >= RANGES_PER_EXTENT_MAX:
+        if not file.layers or file.layers[-1].extent is not extent or extent.is_noted_full:
             return False
         layer = file.layers[-1]
         at = layer.position_of(start, end)
         if at is None:
             return False
-        self.open.builder.overwrite(at, data)
+        extent.builder.overwrite(at, data)
         before = len(layer.ranges)
         layer.mark(start, end, staged=False)
-        self.open.notes += len(layer.ranges) - before
+        extent.notes += len(layer.ranges) - before
         return True
 
-    def _append(self, file: PendingFile, offset: int, data: memoryview) -> None:
-        extent = self.open
-        assert extent is not None
+    def _append(
+        self, file: PendingFile, extent: PendingExtent, offset: int, data: memoryview
+    ) -> None:
         at = extent.builder.append(data)
         layer = file.layer_of(extent)
         extent.layers[file.inode_id] = layer
         layer.add(offset, offset + len(data), at)
         extent.notes += 1
 
-    def _take_next(self) -> PendingExtent | None:
-        placement = self._placement()
-        self._space.reserve()
+    def _take_next(self, placement: Placement) -> PendingExtent | None:
+        units = self._space.reserve(placement.redundancy)
         buffer: ExtentBuffer | None = None
         try:
             buffer = self._buffers.try_take(placement.redundancy)
         finally:
             if buffer is None:
-                self._space.release(landed=False)
+                self._space.release(landed=False, units=units)
         if buffer is None:
             return None
-        self._sequence += 1
+        self._opened_count += 1
         builder = ExtentBuilder(
             buffer,
-            sequence=self._sequence,
+            sequence=self._opened_count,
             redundancy=placement.redundancy,
             tier=placement.tier,
             opened_s=self._clock.monotonic_s(),
         )
-        return PendingExtent(builder)
+        return PendingExtent(builder, placement, units)
+
+    def _open_next(self, placement: Placement, following: PendingExtent) -> None:
+        """Make *following* the open builder of *placement*; the one before freezes."""
+        before = self.open.get(placement)
+        if before is not None:
+            self._freeze(before)
+        elif len(self.open) >= OPEN_BUILDERS_MAX:
+            self._freeze(next(iter(self.open.values())))
+        self.open[placement] = following
 
     # Freeze and let go
 
     def freeze_open(self) -> None:
-        """End the open builder, if there is one; it will land."""
-        extent = self.open
-        if extent is None:
-            return
-        self.open = None
+        """End all open builders; they will land."""
+        for extent in list(self.open.values()):
+            self._freeze(extent)
+
+    def _freeze(self, extent: PendingExtent) -> None:
+        del self.open[extent.placement]
+        self._frozen_count += 1
+        extent.sequence = self._frozen_count
         extent.builder.freeze()
         self.frozen.append(extent)
         self.changed.notify_all()
 
     def freeze_older_than(self, seconds: float) -> None:
-        """Freeze the open builder when its first byte is this old."""
-        extent = self.open
-        if extent is None or not extent.builder.length:
-            return
-        if self._clock.monotonic_s() - extent.builder.opened_s >= seconds:
-            self.freeze_open()
+        """Freeze the open builders whose first byte is this old."""
+        now_s = self._clock.monotonic_s()
+        for extent in list(self.open.values()):
+            if extent.builder.length and now_s - extent.builder.opened_s >= seconds:
+                self._freeze(extent)
+
+    def next_to_land(self) -> PendingExtent | None:
+        """Return the oldest written builder with nothing unlanded below its layers.
+
+        Builders in front of it are of other files, and could not be written so
+        far: for want of disks for one redundancy no other waits (P4).
+        """
+        for extent in self.frozen:
+            if not extent.written and extent.error is None:
+                return None
+            if extent.written and all(
+                self._is_oldest(inode_id, layer) for inode_id, layer in extent.layers.items()
+            ):
+                return extent
+        return None
+
+    def _is_oldest(self, inode_id: InodeId, layer: Layer) -> bool:
+        """Whether nothing of the file waits below *layer*, or the layer is moot."""
+        file = self.files.get(inode_id)
+        return file is None or layer not in file.layers or file.layers[0] is layer
 
     def release(self, extent: PendingExtent, *, landed: bool) -> None:
         """Give buffer and reservation of a builder back; it left ``frozen``."""
         extent.builder.release(self._buffers)
-        self._space.release(landed=landed)
+        self._space.release(landed=landed, units=extent.units)
         self.changed.notify_all()
 
     # Files
@@ -276,12 +338,12 @@ class Pending:
         if not file.layers:
             return 0
         newest = file.layers[-1].extent
-        if newest is self.open:
-            self.freeze_open()
+        if isinstance(newest, PendingExtent) and not newest.sequence:
+            self._freeze(newest)
         return newest.sequence
 
     def seal_all(self) -> int:
-        """Freeze the open builder; return the newest sequence there is."""
+        """Freeze the open builders; return the newest sequence there is."""
         self.freeze_open()
         return self.frozen[-1].sequence if self.frozen else 0
 

@@ -67,7 +67,7 @@ class Syncer:
                 return self._store.open_generation
             file = self._pending.files[inode_id]
             sequence = self._pending.newest_sequence(file)
-        self._landing.wait_landed(sequence)
+        self._landing.wait_file(file, sequence)
         with self._store.lock:
             file.require_whole()
             return self._store.open_generation

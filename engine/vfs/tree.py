@@ -171,7 +171,7 @@ class Tree:
             mtime_ns=now,
             ctime_ns=now,
             map_id=self._store.new_map_id() if stat.S_ISREG(mode) else NO_MAP,
-            parent=parent if is_directory else InodeId(0),
+            parent=parent,
         )
         self._inodes.insert(inode)
         self._names.insert(parent, name, inode.inode_id)
@@ -350,8 +350,9 @@ class Tree:
     def _after_move(self, inode: Inode, old_directory: Inode, directory: Inode) -> None:
         moved = replace(self.inode(inode.inode_id), ctime_ns=self._clock.now_ns())
         crosses = old_directory.inode_id != directory.inode_id
+        # A file follows the policy of the directory it was moved into last.
+        moved = replace(moved, parent=directory.inode_id)
         if stat.S_ISDIR(inode.mode) and crosses:
-            moved = replace(moved, parent=directory.inode_id)
             self._touch(self.inode(old_directory.inode_id), links=-1)
             self._touch(self.inode(directory.inode_id), links=1)
         else:

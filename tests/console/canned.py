@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from engine.status.views import PoolView
+from tests.canned_facets import (
+    CannedDisks,
+    CannedFiles,
+    CannedJournal,
+    CannedScrubs,
+    CannedWork,
+)
 
 
 class CannedControl:
@@ -16,6 +24,14 @@ class CannedControl:
         self.views = 0
         self.view_error: Exception | None = None
         self.verb_error: Exception | None = None
+        self.verb_wait = threading.Event()
+        """Verbs take until this is set, as it is at first."""
+        self.verb_wait.set()
+        self.disks = CannedDisks(self._record)
+        self.work = CannedWork(self._record)
+        self.scrubs = CannedScrubs(self._record)
+        self.files = CannedFiles(self._record)
+        self.journal = CannedJournal(self._record)
 
     def set_view(self, view: PoolView | Callable[[], PoolView]) -> None:
         self._view = view
@@ -28,6 +44,7 @@ class CannedControl:
 
     def _record(self, *call: object) -> None:
         self.calls.append(call)
+        assert self.verb_wait.wait(60)
         if self.verb_error is not None:
             raise self.verb_error
 
@@ -51,8 +68,8 @@ class CannedControl:
         self._record("set_disk_health", disk, state)
         return f"{disk} is {state} now"
 
-    def add_disk(self, path: str, tier: str) -> str:
-        self._record("add_disk", path, tier)
+    def add_disk(self, path: str, tier: str, *, spare: bool = False) -> str:
+        self._record("add_disk", path, tier, *(["spare"] if spare else []))
         return "added"
 
     def sync(self) -> str:

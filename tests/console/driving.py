@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 from dynamicfs_tui.console.app import ConsoleApp
 from dynamicfs_tui.console.dialog_keys import DEAF_S
 from dynamicfs_tui.console.glyphs import UNICODE, Glyphs
+from dynamicfs_tui.console.plans import PoolHolder
 from dynamicfs_tui.console.screenshots import screen_text
 from engine.clock import ManualClock
 from engine.status.views import PoolView
@@ -51,6 +52,15 @@ class Driver:
         await self.app.workers.wait_for_complete()
         await self.pilot.pause()
 
+    async def until(self, words: str) -> None:
+        """Let the screen be painted until it says *words*; assert that it does at last."""
+        for _turn in range(500):
+            if words in self.text():
+                return
+            # Textual paints by a timer of its own, sixty times a second.
+            await self.pilot.pause(0.01)
+        assert words in self.text()
+
     def toasts(self) -> list[str]:
         return [toast.message for toast in self.app._notifications]
 
@@ -65,11 +75,14 @@ def drive(
     size: tuple[int, int] = (120, 40),
     glyphs: Glyphs = UNICODE,
     read_only: bool = False,
+    holder: PoolHolder = PoolHolder.THIS_PROCESS,
 ) -> Driver:
     """Run *script* against a console of *view*; the clock stands unless a key is pressed."""
     control = view if isinstance(view, CannedControl) else CannedControl(view)
     clock = ManualClock(NOW_NS)
-    app = ConsoleApp(control, clock=clock, glyphs=glyphs, read_only=read_only, poll_s=None)
+    app = ConsoleApp(
+        control, clock=clock, glyphs=glyphs, read_only=read_only, poll_s=None, holder=holder
+    )
 
     async def run() -> Driver:
         async with app.run_test(size=size, notifications=True) as pilot:

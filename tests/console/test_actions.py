@@ -6,61 +6,77 @@ from dataclasses import replace
 
 import pytest
 
-from dynamicfs_tui.console.actions import ACTIONS, HARMLESS_CAPITALS, Action, Weight, find_action
-from dynamicfs_tui.console.app import ConsoleApp
-from dynamicfs_tui.console.footer_lines import footer_lines
+from dynamicfs_tui.console.action import Action
+from dynamicfs_tui.console.actions import (
+    ACTIONS,
+    HARMLESS_CAPITALS,
+    SMALL_CHANGERS,
+    actions_of,
+    find_action,
+)
+from dynamicfs_tui.console.footer_lines import footer_line
 from dynamicfs_tui.console.glyphs import UNICODE
 from dynamicfs_tui.console.help_screen import help_pane
+from dynamicfs_tui.console.pages import PAGES
 from dynamicfs_tui.console.rates import NO_RATES
 from dynamicfs_tui.console.scene import Scene
 from dynamicfs_tui.console.text import plain
-from dynamicfs_tui.console.verbs import VERBS
 from engine.status.views import PoolView
-from tests.console.canned import CannedControl
 from tests.console.canned_views import NOW_NS, degraded, healthy, rebuilding, scrubbing
 
 
-def scene(view: PoolView) -> Scene:
-    return Scene(view=view, rates=NO_RATES, glyphs=UNICODE, now_ns=NOW_NS)
+def scene(view: PoolView, *, page: str = "overview", read_only: bool = False) -> Scene:
+    return Scene(
+        view=view, rates=NO_RATES, glyphs=UNICODE, now_ns=NOW_NS, page=page, read_only=read_only
+    )
 
 
-def test_no_key_and_no_id_is_used_twice() -> None:
-    keys = [key for action in ACTIONS for key in action.keys]
-    ids = [action.action_id for action in ACTIONS]
-
-    assert len(set(keys)) == len(keys)
-    assert len(set(ids)) == len(ids)
+PAGE_NAMES = [spec.name for spec in PAGES]
+EACH_ACTION = pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.action_id)
 
 
-@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.action_id)
+@pytest.mark.parametrize("page", PAGE_NAMES)
+def test_no_key_and_no_id_means_two_things_on_one_page(page: str) -> None:
+    actions = actions_of(page)
+    keys = [key for action in actions for key in action.keys]
+    ids = [action.action_id for action in actions]
+
+    assert sorted(set(keys)) == sorted(keys)
+    assert sorted(set(ids)) == sorted(ids)
+
+
+def test_an_id_names_one_action_wherever_it_works() -> None:
+    every = [action for page in PAGE_NAMES for action in actions_of(page)]
+
+    assert len({id(action) for action in every}) == len({action.action_id for action in every})
+
+
+def test_pages_have_numbers_and_names_of_their_own_in_order() -> None:
+    numbers = [spec.number for spec in PAGES]
+
+    assert numbers == sorted(set(numbers))
+    assert len(set(PAGE_NAMES)) == len(PAGES)
+    assert all(1 <= number <= 9 for number in numbers)
+
+
+@EACH_ACTION
 def test_exactly_the_keys_that_change_the_pool_are_capitals(action: Action) -> None:
     for key in action.keys:
+        if key in SMALL_CHANGERS or key.startswith("f"):
+            continue
         capital = len(key) == 1 and key.isupper() and key not in HARMLESS_CAPITALS
         assert capital == action.changes_pool
 
 
-@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.action_id)
-def test_every_action_has_a_help_text_and_something_to_do(action: Action) -> None:
-    app = ConsoleApp(CannedControl(healthy()), poll_s=None)
-
+@EACH_ACTION
+def test_every_action_has_a_help_text_that_is_a_sentence(action: Action) -> None:
     assert action.help.endswith(".")
-    assert action.action_id in app._handlers
+    assert action.help[0].isupper()
 
 
-def test_every_action_that_changes_the_pool_is_a_verb_and_asks_unless_it_is_reversible() -> None:
-    changing = [action for action in ACTIONS if action.changes_pool]
-
-    assert {action.action_id for action in changing} == set(VERBS)
-    for action in changing:
-        acts_at_once = VERBS[action.action_id].plan is None
-        assert acts_at_once == (action.weight is Weight.REVERSIBLE)
-
-
-def test_a_destructive_action_wants_a_name_typed() -> None:
-    for action in (action for action in ACTIONS if action.weight is Weight.DESTRUCTIVE):
-        plan = VERBS[action.action_id].plan
-        assert plan is not None
-        assert plan(healthy(), healthy().disks[1]).typed_name == "d1"
+def test_function_keys_are_never_the_only_binding() -> None:
+    for action in ACTIONS:
+        assert any(not (key[0] == "f" and key[1:].isdigit()) for key in action.keys)
 
 
 def test_no_key_collides_with_multiplexers() -> None:
@@ -69,27 +85,43 @@ def test_no_key_collides_with_multiplexers() -> None:
     assert not keys & {"ctrl+s", "ctrl+o", "ctrl+j", "ctrl+a", "ctrl+b", "ctrl+z"}
 
 
-def test_the_help_page_shows_every_action() -> None:
-    page = "\n".join(plain(row) for row in help_pane(scene(healthy()), 90).body.between(0, 999))
+@pytest.mark.parametrize("page", PAGE_NAMES)
+def test_the_help_page_shows_every_action_of_its_page(page: str) -> None:
+    text = help_pane(actions_of(page), scene(healthy(), page=page), 120)
+    rows = "\n".join(plain(row) for row in text.body.between(0, 999))
 
-    for action in ACTIONS:
-        assert action.help.split(";")[0].rstrip(".") in page
+    for action in actions_of(page):
+        assert action.help.split(";")[0].split(",")[0].rstrip(".") in rows
 
 
-def test_the_footer_offers_help_and_quit_first() -> None:
-    row = plain(footer_lines(scene(healthy()), 80)[0])
+@pytest.mark.parametrize("page", PAGE_NAMES)
+def test_the_footer_of_every_page_offers_help_quit_and_commands_first(page: str) -> None:
+    row = plain(footer_line(actions_of(page), scene(healthy(), page=page), 80))
 
-    assert row.startswith(" ? help  q quit…")
+    assert row.startswith(" ? help  q quit…  : commands")
+
+
+def test_the_footer_says_what_can_be_taken_back() -> None:
+    undoable = replace(scene(healthy()), undo="limit 90MB/s")
+
+    assert plain(footer_line((), undoable, 80)).startswith(" u undo limit 90MB/s")
+
+
+def test_the_footer_names_what_the_key_would_do_now() -> None:
+    paused = replace(rebuilding(), reconcile=replace(rebuilding().reconcile, paused=True))
+
+    assert "P pause" in plain(footer_line(actions_of("rebuild"), scene(rebuilding()), 120))
+    assert "P resume" in plain(footer_line(actions_of("rebuild"), scene(paused), 120))
 
 
 @pytest.mark.parametrize(
     ("action_id", "view", "word"),
     [
-        ("scrub", scrubbing(), "running"),
-        ("stop_scrub", healthy(), "no scrub"),
-        ("rebuild", healthy(), "nothing to rebuild"),
-        ("rebuild", rebuilding(), "running"),
-        ("heal_disk", healthy(), "healthy already"),
+        ("scrub.start", scrubbing(), "running"),
+        ("scrub.stop", healthy(), "no scrub"),
+        ("work.start", healthy(), "nothing to rebuild"),
+        ("work.start", rebuilding(), "running"),
+        ("disk.heal", healthy(), "healthy already"),
     ],
 )
 def test_an_action_that_makes_no_sense_now_says_why(
@@ -97,23 +129,23 @@ def test_an_action_that_makes_no_sense_now_says_why(
 ) -> None:
     action = find_action(action_id)
 
-    assert word in action.why_not(view, view.disks[0], read_only=False)
+    assert word in action.why_not(scene(view))
 
 
 def test_a_rebuild_may_start_while_one_waits() -> None:
     view = degraded()
 
-    assert find_action("rebuild").why_not(view, None, read_only=False) == ""
+    assert find_action("work.start").why_not(scene(view)) == ""
 
 
 def test_a_read_only_console_refuses_every_change() -> None:
     for action in ACTIONS:
-        refused = action.why_not(degraded(), degraded().disks[3], read_only=True)
+        refused = action.why_not(scene(degraded(), read_only=True))
         assert bool(refused) >= action.changes_pool
 
 
 def test_a_read_only_pool_refuses_what_must_write() -> None:
     view = replace(degraded(), writable=False, read_only_reason="no quorum")
 
-    assert "no quorum" in find_action("fail_disk").why_not(view, view.disks[0], read_only=False)
-    assert find_action("scrub").why_not(view, view.disks[0], read_only=False) == ""
+    assert "no quorum" in find_action("disk.fail").why_not(scene(view))
+    assert find_action("scrub.start").why_not(scene(view)) == ""

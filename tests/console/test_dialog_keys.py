@@ -8,7 +8,7 @@ import pytest
 
 from dynamicfs_tui.console.actions import ACTIONS
 from dynamicfs_tui.console.dialog_keys import CONFIRM_KEY, Choice, DialogKeys, Outcome
-from dynamicfs_tui.console.plans import Plan, PlanVerdict
+from dynamicfs_tui.console.plans import Plan, PlanVerdict, plan_waiting
 
 PLAN = Plan(title="Scrub", facts=(), verdict=PlanVerdict.SAFE, why="", confirm="start")
 TYPED = replace(PLAN, typed_name="d3")
@@ -50,7 +50,7 @@ def test_a_held_enter_never_confirms() -> None:
 
 
 def test_no_opening_key_confirms() -> None:
-    assert all(CONFIRM_KEY not in action.keys for action in ACTIONS)
+    assert all(CONFIRM_KEY not in action.keys for action in ACTIONS if action.changes_pool)
 
 
 def test_a_name_must_be_typed_exactly() -> None:
@@ -88,9 +88,10 @@ def test_a_choice_cannot_be_moved_to_confirm_before_the_name_is_typed() -> None:
     assert keys.choice is Choice.CANCEL
 
 
+@pytest.mark.parametrize("plan", [BLOCKED, plan_waiting("Drain")], ids=["blocked", "waiting"])
 @pytest.mark.parametrize("key", [CONFIRM_KEY, "right", "tab"])
-def test_a_blocked_plan_cannot_be_confirmed(key: str) -> None:
-    keys = opened(BLOCKED)
+def test_a_blocked_or_unfinished_plan_cannot_be_confirmed(key: str, plan: Plan) -> None:
+    keys = opened(plan)
 
     assert keys.press(key, key, 101.0) is Outcome.OPEN
     assert keys.choose(Choice.CONFIRM, 102.0) is Outcome.OPEN

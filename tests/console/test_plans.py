@@ -7,76 +7,34 @@ from dataclasses import replace
 from dynamicfs_tui.console.plans import (
     Plan,
     PlanVerdict,
-    plan_fail,
+    plan_cancel,
     plan_heal,
+    plan_leave,
     plan_quit,
     plan_rebuild,
     plan_scrub,
 )
-from tests.console.canned_views import data_loss, degraded, disk, healthy, rebuilding, scrubbing
+from tests.console.canned_views import degraded, disk, healthy, rebuilding, scrubbing
 
 
 def fact(plan: Plan, name: str) -> str:
     return next(text for key, text in plan.facts if key == name)
 
 
-def test_failing_a_disk_of_a_healthy_pool_is_safe_and_costs_one_loss() -> None:
-    view = healthy()
+def test_cancelling_says_what_stays_undone_and_is_risky_while_data_survives_no_loss() -> None:
+    running = rebuilding()
+    exposed = replace(running, exposure=replace(running.exposure, zero_extents=7))
 
-    plan = plan_fail(view, view.disks[3])
+    plan = plan_cancel(running)
 
+    assert fact(plan, "left") == "15,218 extents, 1.7 TiB"
     assert plan.verdict is PlanVerdict.SAFE
-    assert fact(plan, "now") == "you can lose 2 more disks"
-    assert fact(plan, "after") == "you can lose 1 more disk, until it is rebuilt"
-    assert fact(plan, "rebuilds") == "41,203 extents, 2.6 TiB"
-    assert plan.typed_name == "d3"
+    assert plan_cancel(exposed).verdict is PlanVerdict.RISKY
+    assert "7 extents survive no more loss" in plan_cancel(exposed).why
 
 
-def test_failing_a_disk_is_blocked_when_no_more_disks_may_fail() -> None:
-    view = degraded()
-
-    plan = plan_fail(view, view.disks[0])
-
-    assert plan.verdict is PlanVerdict.BLOCKED
-    assert "data would be lost" in plan.why
-    assert "data would be lost" in fact(plan, "after")
-
-
-def test_failing_a_disk_that_is_missing_already_costs_nothing_more() -> None:
-    view = degraded()
-
-    plan = plan_fail(view, view.disks[3])
-
-    assert plan.verdict is PlanVerdict.RISKY
-    assert fact(plan, "after") == "you can lose no more disks, until it is rebuilt"
-
-
-def test_the_last_tolerated_loss_is_risky() -> None:
-    view = rebuilding()
-
-    assert plan_fail(view, view.disks[0]).verdict is PlanVerdict.RISKY
-
-
-def test_too_little_room_to_rebuild_is_risky() -> None:
-    view = healthy()
-    disks = tuple(replace(each, free_bytes=1) for each in view.disks)
-
-    plan = plan_fail(replace(view, disks=disks), disks[0])
-
-    assert plan.verdict is PlanVerdict.RISKY
-    assert "too little room" in plan.why
-
-
-def test_only_healthy_present_disks_count_as_targets() -> None:
-    view = degraded()
-
-    assert fact(plan_fail(view, view.disks[3]), "onto").startswith("4 healthy disks")
-
-
-def test_a_missing_disk_of_a_pool_with_lost_data_should_come_back_instead() -> None:
-    view = data_loss()
-
-    assert "bring the disk back" in plan_fail(view, view.disks[3]).why
+def test_leaving_an_attached_console_ends_nothing_else() -> None:
+    assert plan_leave(rebuilding()).verdict is PlanVerdict.SAFE
 
 
 def test_trusting_a_disk_that_had_errors_is_risky() -> None:

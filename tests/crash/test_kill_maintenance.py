@@ -140,8 +140,11 @@ def _survive_scrubs(root: Path, *, rounds: int, seed: int) -> int:
 
             assert storm.settle() == [], f"round {number} of seed {seed}"
             assert contents.differing() == [], f"round {number} of seed {seed}"
+        # The scrub that a kill cut short goes on by itself.
+        wait_for("no scrub runs", lambda: not pool.view().scrub.running, limit_s=HEAL_S)
         pool.scrub("--repair")
         wait_for("all is whole", lambda: _is_whole(pool), limit_s=HEAL_S)
+        wait_for("no scrub runs", lambda: not pool.view().scrub.running, limit_s=HEAL_S)
         assert pool.ask("scrub").code == 0
         assert pool.ask("check").code == 0
     return cut_short

@@ -72,6 +72,7 @@ def shorten_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "LANDING_S_MAX", WAIT_S)
     monkeypatch.setattr(pool, "_THREAD_S_MAX", WAIT_S)
     monkeypatch.setattr(landing.Landing.wait_landed, "__defaults__", (WAIT_S,))
+    monkeypatch.setattr(landing.Landing.wait_file, "__defaults__", (WAIT_S,))
     monkeypatch.setattr(sync.Syncer.sync_all, "__defaults__", (WAIT_S,))
     monkeypatch.setattr(Keeper, "start", lambda keeper: None)
 
@@ -90,6 +91,7 @@ def shorten_device_limits(monkeypatch: pytest.MonkeyPatch, *, call_s: float = CA
     monkeypatch.setattr(pool, "LANDING_S_MAX", PATIENT_S)
     monkeypatch.setattr(pool, "_THREAD_S_MAX", PATIENT_S)
     monkeypatch.setattr(landing.Landing.wait_landed, "__defaults__", (PATIENT_S,))
+    monkeypatch.setattr(landing.Landing.wait_file, "__defaults__", (PATIENT_S,))
     monkeypatch.setattr(sync.Syncer.sync_all, "__defaults__", (PATIENT_S,))
 
 

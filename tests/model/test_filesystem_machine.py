@@ -18,10 +18,11 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.model.attribute_verbs import AttributeVerbs
 from tests.model.data_verbs import DataVerbs
 from tests.model.name_verbs import NameVerbs
+from tests.model.policy_verbs import PolicyVerbs
 from tests.model.troubles import Troubles
 
 
-class FileSystemMachine(NameVerbs, DataVerbs, AttributeVerbs, Troubles):
+class FileSystemMachine(NameVerbs, DataVerbs, AttributeVerbs, PolicyVerbs, Troubles):
     """Every verb of the file system and every trouble, in any order."""
 
 

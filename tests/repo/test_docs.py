@@ -11,6 +11,8 @@ import pytest
 
 from dynamicfs_tui.cli.completion import summarize
 from dynamicfs_tui.cli.main import build_parser
+from dynamicfs_tui.metrics_document import metrics_document
+from engine.status.explain import codes_document
 from tests.repo.sources import PACKAGES, ROOT, python_files
 
 VERBS = summarize(build_parser())
@@ -33,7 +35,7 @@ def test_every_verb_that_the_design_names_exists() -> None:
     designed = {
         "init", "add-disk", "list-disks", "list-extents", "show-redundancy", "mount", "unmount",
         "sync", "status", "scrub", "probe-disks", "set-disk-health", "fail-disk", "rebuild",
-        "metrics", "check", "import", "console", "demo",
+        "metrics", "check", "import", "console", "demo", "health", "events", "audit", "explain",
     }  # fmt: skip
 
     assert designed <= {verb.name for verb in VERBS}
@@ -60,6 +62,25 @@ def test_every_bound_has_a_reason_of_its_own_or_that_of_its_group() -> None:
 
     assert len(bounds) > 30
     assert [name for name in bounds if name not in explained] == []
+
+
+def test_the_document_of_the_codes_says_what_explain_says() -> None:
+    """Made anew by ``python -c 'from engine.status.explain import *; print(codes_document(),
+    end="")'``."""
+    document = ROOT / "engine" / "status" / "CODES.md"
+
+    assert document.read_text(encoding="utf-8") == codes_document()
+
+
+def test_the_document_of_the_metrics_says_what_is_exported() -> None:
+    document = ROOT / "dynamicfs_tui" / "METRICS.md"
+
+    assert document.read_text(encoding="utf-8") == metrics_document()
+
+
+@pytest.mark.parametrize("document", ["engine/status/CODES.md", "dynamicfs_tui/METRICS.md"])
+def test_the_readme_leads_to_the_documents(document: str) -> None:
+    assert document in README.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("promise", [f"P{number}" for number in range(1, 9)])

@@ -21,7 +21,7 @@ from typing import Final, TypeAlias
 
 from engine.errors import EngineError
 from engine.ids import ROOT_INODE, InodeId
-from engine.maintenance.progress import ScrubProgress
+from engine.maintenance.scrub_progress import ScrubProgress
 from engine.metadata.recovery import OpenMode as PoolMode
 from engine.model.disk import Tier
 from engine.model.redundancy import ErasureCoding
@@ -279,7 +279,10 @@ def scrubbed(pool: Pool, *, repair: bool) -> ScrubProgress:
 
 
 def open_and_read(place: Place, *, mode: PoolMode = PoolMode.READ_WRITE) -> tuple[Tree, list[str]]:
-    """Open the pool as an operator does, read everything; return it and the events."""
+    """Open the pool as an operator does, read everything; return it and the events since."""
+    began_ns = time.time_ns()
     with Pool(place.pool_dir, mode=mode) as pool:
         found = read_everything(pool.filesystem)
-        return found, [event.text for event in pool.engine.base.events.since(0)]
+        # Events of earlier sessions are kept, and are no answer to this open.
+        new = [one for one in pool.engine.base.events.since(0) if one.time_ns >= began_ns]
+        return found, [event.text for event in new]

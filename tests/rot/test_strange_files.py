@@ -54,7 +54,7 @@ ON_A_DISK: Final = (
 )  # fmt: skip
 
 IN_THE_POOL: Final = (
-    "pool.toml", "lock", "reserve", "scrub.json", "pool.toml.new", "scrub.tmp",
+    "pool.toml", "lock", "reserve", "scrub.json", "pool.toml.new", "scrub.tmp", "scrub.db",
     "metadata.db", "metadata.db-wal", "metadata.db-shm", "metadata.db-journal",
     "metadata.db.damaged", "metadata.db.view", "unknown",
 )  # fmt: skip

@@ -99,7 +99,8 @@ class CannedEngine:
         self, pool_dir: Path, options: MountOptions, *, ready: Callable[[], None]
     ) -> int:
         shared = " shared" if options.shared else ""
-        self._note(f"serve {pool_dir.name} {options.access.value}{shared}")
+        at = f" metrics at {options.metrics_address}" if options.metrics_address else ""
+        self._note(f"serve {pool_dir.name} {options.access.value}{shared}{at}")
         ready()
         return 0
 
@@ -112,8 +113,9 @@ class CannedEngine:
     def remove_dead_mount(self, mountpoint: Path) -> bool:
         return mountpoint in self.dead
 
-    def run_console(self, pool_dir: Path, mountpoint: Path | None) -> int:
-        self._note(f"console {pool_dir.name}")
+    def run_console(self, pool_dir: Path, mountpoint: Path | None, *, metrics_address: str) -> int:
+        at = f" metrics at {metrics_address}" if metrics_address else ""
+        self._note(f"console {pool_dir.name}{at}")
         return 0
 
     def run_demo(self, directory: Path | None) -> int:

@@ -26,9 +26,8 @@ from tests.unit.cli.canned_engine import CannedEngine, run_command
     [
         ("add-disk POOL /d/9 --tier cold", "add_disk /d/9 cold"),
         ("add-disk POOL /d/9", "add_disk /d/9 hot"),
+        ("add-disk POOL /d/9 --spare", "add_disk /d/9 hot spare"),
         ("set-disk-health POOL disk-1 suspect", "set_disk_health disk-1 suspect"),
-        ("fail-disk POOL disk-1", "set_disk_health disk-1 failed"),
-        ("fail-disk POOL /d/1", "set_disk_health /d/1 failed"),
     ],
 )
 def test_a_verb_about_a_disk_opens_the_pool_for_writing_and_asks_once(
@@ -49,9 +48,9 @@ def test_a_relative_disk_path_is_seen_from_where_the_command_is_given(
 ) -> None:
     monkeypatch.chdir(pool.parent)
 
-    run_command(engine, "fail-disk", pool, "./disks/1")
+    run_command(engine, "set-disk-health", pool, "./disks/1", "suspect")
 
-    assert engine.control.asked == [f"set_disk_health {pool.parent}/disks/1 failed"]
+    assert engine.control.asked == [f"set_disk_health {pool.parent}/disks/1 suspect"]
 
 
 def _scrubbed(view: PoolView, counts: ScrubView | None = None) -> list[PoolView]:

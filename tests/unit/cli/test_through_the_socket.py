@@ -58,7 +58,7 @@ def test_a_command_shows_the_pool_of_the_other_process(
 
 
 def test_a_refusal_there_is_a_sentence_here(pool_directory: Path, control: CannedControl) -> None:
-    done = _dynamicfs("fail-disk", pool_directory, "nowhere")
+    done = _dynamicfs("set-disk-health", pool_directory, "nowhere", "suspect")
 
     assert done.returncode == ExitCode.USAGE
     assert done.stderr == "dynamicfs: no disk is called 'nowhere'\n"

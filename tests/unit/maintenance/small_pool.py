@@ -6,6 +6,7 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC
 from pathlib import Path
 from uuid import UUID
 
@@ -28,11 +29,16 @@ from engine.maintenance.collect import Collect
 from engine.maintenance.damage import DamageIntake
 from engine.maintenance.inspection import Inspector
 from engine.maintenance.listing import FragmentListing
+from engine.maintenance.metadata_scrub import MetadataScrub
 from engine.maintenance.quiet import quiet_verifier
 from engine.maintenance.reconcile import Reconcile
+from engine.maintenance.reconcile_parts import ReconcileParts
 from engine.maintenance.scrub import Scrub
+from engine.maintenance.scrub_parts import ScrubParts
+from engine.maintenance.scrub_target import parse_target
 from engine.maintenance.unreferenced import UnreferencedFiles
 from engine.metadata.database import create_database
+from engine.metadata.disks import DirectDisks
 from engine.metadata.read_gate import ReadGate
 from engine.metadata.replay import Head, write_head
 from engine.metadata.schema import SCHEMA_VERSION
@@ -47,7 +53,7 @@ from engine.model.root import HighWater, RootRecord
 from engine.observe.events import EventLog
 from engine.policy.exposure import exposure_of
 from tests.unit.extents.memory_pool import POOL, MemoryPool, memory_pool, pattern
-from tests.unit.maintenance.small_topology import RS, SmallTopology
+from tests.unit.maintenance.small_topology import RS, SmallPolicies, SmallRoom, SmallTopology
 
 
 def template(epoch: int = 3) -> RootRecord:
@@ -73,9 +79,12 @@ def template(epoch: int = 3) -> RootRecord:
 class SmallPool:
     """Everything maintenance works on, driven by hand."""
 
+    reconcile: Reconcile
+
     def __init__(self, pool: MemoryPool, folder: Path) -> None:
         self.folder = folder
         self.extents = pool
+        self._lives = 0
         self.disks = pool.disks
         # Disks in memory stamp files with the real time.
         self.clock = ManualClock(now_ns=time.time_ns())
@@ -91,6 +100,9 @@ class SmallPool:
         self.readers = ReaderPool(path)
         self.gate = ReadGate()
         self.topology = SmallTopology(pool, self.store, self.clock)
+        self.policies = SmallPolicies()
+        self.room = SmallRoom()
+        self.foreground_bytes = 0
         # Extents and layouts are numbered by the metadata, as in a real pool.
         self.disks.extents = iter(self.store.new_extent_id, None)
         self.disks.layouts = iter(self.store.new_layout_id, None)
@@ -119,21 +131,14 @@ class SmallPool:
 
     def start_maintenance(self) -> None:
         """Make the maintenance parts anew, as after a restart."""
+        if self._lives:
+            self.reconcile.close()
+        self._lives += 1
         clock, tables = self.clock, self.tables
         self.events = EventLog(clock)
         verifier = quiet_verifier(clock, self.disks, kernel=default_kernel())
         self.inspector = Inspector(tables=tables, disks=self.disks, verifier=verifier)
-        self.reconcile = Reconcile(
-            clock=clock,
-            metrics=self.extents.metrics,
-            events=self.events,
-            topology=self.topology,
-            tables=tables,
-            readers=self.readers,
-            disks=self.disks,
-            rebuilder=self.extents.rebuilder,
-            writer=self.extents.writer,
-        )
+        self._start_reconcile()
         self.unreferenced = UnreferencedFiles(
             clock=clock,
             events=self.events,
@@ -142,17 +147,22 @@ class SmallPool:
             disks=self.disks,
         )
         self.scrub = Scrub(
-            clock=clock,
-            metrics=self.extents.metrics,
-            events=self.events,
-            topology=self.topology,
-            tables=tables,
-            readers=self.readers,
-            inspector=self.inspector,
-            listing=FragmentListing(self.disks, self.readers),
-            unreferenced=self.unreferenced,
-            reconcile=self.reconcile,
-            state_path=self.folder / "scrub.json",
+            ScrubParts(
+                clock=clock,
+                metrics=self.extents.metrics,
+                events=self.events,
+                topology=self.topology,
+                tables=tables,
+                readers=self.readers,
+                inspector=self.inspector,
+                metadata=self._no_metadata(),
+                listing=FragmentListing(self.disks, self.readers),
+                unreferenced=self.unreferenced,
+                reconcile=self.reconcile,
+                zone=UTC,
+                state_path=self.folder / "scrub.json",
+                records_path=self.folder / "scrub.db",
+            )
         )
         self.reconcile.on_mended.append(self.scrub.note_mended)
         self.collect = Collect(
@@ -173,7 +183,40 @@ class SmallPool:
             reconcile=self.reconcile,
         )
 
+    def _no_metadata(self) -> MetadataScrub:
+        """Return a scrub of metadata that no disk has."""
+        return MetadataScrub(
+            clock=self.clock,
+            disks=DirectDisks({}),
+            journals=None,
+            disk_name=str,
+            check_database=lambda: "",
+            make_checkpoint=lambda: None,
+            scratch=self.folder,
+        )
+
+    def _start_reconcile(self) -> None:
+        self.reconcile = Reconcile(
+            ReconcileParts(
+                clock=self.clock,
+                metrics=self.extents.metrics,
+                events=self.events,
+                topology=self.topology,
+                policies=self.policies,
+                tables=self.tables,
+                readers=self.readers,
+                disks=self.disks,
+                rebuilder=self.extents.rebuilder,
+                writer=self.extents.writer,
+                room=self.room,
+                foreground=lambda: self.foreground_bytes,
+                state_path=self.folder / "reconcile.json",
+            )
+        )
+
     def close(self) -> None:
+        self.scrub.records.close()
+        self.reconcile.close()
         self.readers.close()
         self.store.close()
 
@@ -218,6 +261,7 @@ class SmallPool:
         row = self.store.connection.execute(
             "SELECT map FROM segment WHERE extent = ?", (extent_id,)
         ).fetchone()
+        assert row is not None
         return MapId(row[0])
 
     def unlink(self, extent_id: ExtentId) -> None:
@@ -227,6 +271,7 @@ class SmallPool:
             row = self.store.connection.execute(
                 "SELECT id FROM inode WHERE map = ?", (map_id,)
             ).fetchone()
+            assert row is not None
             self.tables.inodes.delete(InodeId(row[0]))
             self.store.connection.execute("DELETE FROM dentry WHERE inode = ?", (row[0],))
             self.tables.file_map.detach(map_id, 0)
@@ -285,9 +330,9 @@ class SmallPool:
                 return
         raise AssertionError("reconcile does not come to rest")
 
-    def scrub_all(self, *, repair: bool = False) -> None:
+    def scrub_all(self, *, repair: bool = False, target: str = "all") -> None:
         """Run one scrub to its end, reconcile working beside it."""
-        self.scrub.start(repair=repair)
+        self.scrub.start(repair=repair, target=parse_target(target))
         for _ in range(5000):
             self.reconcile.step()
             if not self.scrub.step():

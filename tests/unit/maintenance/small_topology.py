@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from engine.clock import ManualClock
-from engine.errors import QuorumError
-from engine.ids import DiskId, Generation
+from engine.errors import NoSpaceError, QuorumError
+from engine.ids import DiskId, ExtentId, Generation
 from engine.maintenance.topology import DiskStatus
 from engine.metadata.store import MetadataStore
 from engine.model.disk import DiskState
@@ -14,6 +14,50 @@ from engine.model.redundancy import ErasureCoding, Redundancy
 from tests.unit.extents.memory_pool import MemoryPool
 
 RS = ErasureCoding(4, 2)
+
+
+@dataclass
+class SmallPolicies:
+    """What files want for themselves, by extent."""
+
+    wanted: dict[ExtentId, Redundancy] = field(default_factory=dict)
+    changes: int = 0
+
+    def version(self) -> int:
+        return self.changes
+
+    def refresh(self) -> None:
+        """Answers are always fresh here."""
+
+    def wanted_of(self, extent_id: ExtentId) -> Redundancy | None:
+        return self.wanted.get(extent_id)
+
+    def want(self, extent_id: ExtentId, redundancy: Redundancy) -> None:
+        self.wanted[extent_id] = redundancy
+        self.changes += 1
+
+
+@dataclass
+class SmallRoom:
+    """An account that refuses while less is free than is asked for."""
+
+    free: int = 1 << 60
+    taken: int = 0
+
+    def take(self, file_bytes: int, count: int) -> int:
+        needed = file_bytes * count
+        if needed > self.free - self.taken:
+            raise NoSpaceError(f"needs {needed} bytes of room")
+        self.taken += needed
+        return needed
+
+    def give_back(self, taken: int, *, written: bool) -> None:
+        self.taken -= taken
+        if written:
+            self.free -= taken
+
+    def free_bytes(self) -> int:
+        return self.free
 
 
 @dataclass

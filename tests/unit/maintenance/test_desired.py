@@ -18,6 +18,7 @@ from engine.model.redundancy import (
     needed_count,
     tolerance,
 )
+from engine.policy.ordering import WorkKind
 
 WELL = DiskFacts(state=DiskState.HEALTHY, present=True)
 SUSPECT = DiskFacts(state=DiskState.SUSPECT, present=True)
@@ -141,8 +142,53 @@ def test_a_narrower_extent_is_widened_only_when_the_width_was_healthy_long_enoug
     assert (wide.action, wide.redundancy) == (Action.RECODE, RS)
 
 
-def test_another_tolerance_is_not_called_narrower() -> None:
-    assert decide(*SIX, extent=record(ErasureCoding(3, 1)), widen_ready=True).action is Action.KEEP
+@pytest.mark.parametrize(
+    ("decision", "action", "form"),
+    [
+        # Another tolerance, another kind, fewer data slices: as new data would be written.
+        (decide(*SIX, extent=record(ErasureCoding(3, 1))), Action.RECODE, RS),
+        (decide(*SIX, extent=record(Replication(3))), Action.RECODE, RS),
+        (decide(*SIX, extent=record(), wanted=ErasureCoding(2, 2)), Action.RECODE, "rs:2+2"),
+        (decide(*SIX, extent=record(), wanted=ErasureCoding(4, 1)), Action.RECODE, "rs:4+1"),
+        (decide(*SIX, extent=record(), wanted=Replication(3)), Action.RECODE, "copies:3"),
+        # Five disks for six fragments: narrower, unless it is that already.
+        (decide(*SIX[:5], extent=record(ErasureCoding(3, 1))), Action.RECODE, "rs:3+2"),
+        (
+            decide(*SIX[:5], extent=record(ErasureCoding(3, 2)), wanted=ErasureCoding(6, 2)),
+            Action.KEEP,
+            None,
+        ),
+        (decide(*SIX[:2], extent=record(Replication(2))), Action.PENDING, None),
+        # While a disk is waited for, nothing is moved.
+        (decide(AWAY, *SIX[:5], wanted=ErasureCoding(2, 2)), Action.WAIT, None),
+        # No disk for the lost fragment, but the policy was changed to what is there.
+        (decide(*LESS_ONE, wanted=ErasureCoding(3, 2)), Action.RECODE, "rs:3+2"),
+        (decide(*SIX[:5], DRAINING, wanted=ErasureCoding(3, 2)), Action.RECODE, "rs:3+2"),
+        # With a disk for it, the fragment comes first: it is less to write.
+        (decide(*LESS_ONE, WELL, wanted=ErasureCoding(3, 2)), Action.REBUILD, None),
+    ],
+)
+def test_the_table_of_policies(
+    decision: Desired, action: Action, form: Redundancy | str | None
+) -> None:
+    assert decision.action is action
+    if form is not None:
+        assert (str(decision.redundancy), decision.kind) == (str(form), WorkKind.POLICY)
+
+
+def test_what_its_files_want_counts_more_than_the_pool() -> None:
+    facts = PoolFacts(
+        disks={DiskId(number): WELL for number in range(1, 7)},
+        wanted=RS,
+        narrow_auto=False,
+        widen_ready=False,
+    )
+
+    decision = desired_for(
+        record(), facts, damaged=frozenset(), mend=frozenset(), wanted=Replication(3)
+    )
+
+    assert (decision.action, decision.redundancy) == (Action.RECODE, Replication(3))
 
 
 DISKS = st.sampled_from([WELL, SUSPECT, DRAINING, FAILED, GONE, AWAY])

@@ -1,4 +1,4 @@
-"""A control server over real sockets, for the tests of both its ends."""
+"""A control server over real sockets, and a pool whose disks come and go."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from engine.model.redundancy import ErasureCoding
 from engine.pool.control_socket import ControlServer
 from tests.control_stand_in import CannedControl
+from tests.unit.pool.directory_pool import Place, put
+from tests.unit.pool.living_pool import FILES, LivingPool
 
 
 @pytest.fixture
@@ -39,3 +42,17 @@ def serve(pool_directory: Path, control: CannedControl) -> Iterator[Callable[...
             return server
 
         yield start
+
+
+@pytest.fixture
+def living(tmp_path: Path) -> Iterator[LivingPool]:
+    place = Place(tmp_path, disk_count=7)
+    place.create(redundancy=ErasureCoding(4, 2))
+    living = LivingPool(place)
+    try:
+        for name, data in FILES.items():
+            put(living.pool, name, data)
+        living.pool.filesystem.sync_all()
+        yield living
+    finally:
+        living.pool.close()

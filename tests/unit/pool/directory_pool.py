@@ -75,4 +75,6 @@ def get(pool: Pool, name: bytes) -> bytes:
 
 
 def events(pool: Pool) -> list[str]:
-    return [event.text for event in pool.engine.base.events.since(0)]
+    """Return what this opening of the pool has told so far."""
+    log = pool.engine.base.events
+    return [event.text for event in log.since(log.inherited)]

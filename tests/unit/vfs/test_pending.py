@@ -41,7 +41,7 @@ def pending(space: SpaceAccount, clock: ManualClock) -> Iterator[Pending]:
         yield Pending(
             buffers=BufferPool(clock),
             space=space,
-            placement=lambda: Placement(ErasureCoding(2, 1), Tier.HOT),
+            placement=lambda _inode_id: Placement(ErasureCoding(2, 1), Tier.HOT),
             clock=clock,
             lock=lock,
         )
@@ -49,6 +49,11 @@ def pending(space: SpaceAccount, clock: ManualClock) -> Iterator[Pending]:
 
 def write(pending: Pending, inode: InodeId, offset: int, data: bytes) -> bool:
     return pending.accept(pending.file_of(inode, 0), offset, memoryview(data))
+
+
+def only_open(pending: Pending) -> PendingExtent:
+    (extent,) = pending.open.values()
+    return extent
 
 
 def content(pending: Pending, inode: InodeId) -> bytes:
@@ -64,8 +69,7 @@ def test_files_share_the_open_builder(pending: Pending) -> None:
     assert write(pending, ONE, 0, b"one")
     assert write(pending, OTHER, 5, b"other")
 
-    assert pending.open is not None
-    assert set(pending.open.layers) == {ONE, OTHER}
+    assert set(only_open(pending).layers) == {ONE, OTHER}
     assert pending.dirty_bytes == 8
     assert content(pending, ONE) == b"one"
     assert content(pending, OTHER) == b"\0" * 5 + b"other"
@@ -98,15 +102,14 @@ def test_a_write_over_the_end_of_a_builder_goes_on_in_the_next(pending: Pending)
     write(pending, ONE, EXTENT_BYTES_MAX - 3, b"bcdefgh")
 
     assert len(pending.frozen) == 1
-    assert pending.open is not None
-    assert pending.open.builder.length == 4
+    assert only_open(pending).builder.length == 4
     assert content(pending, ONE)[-8:] == b"abcdefgh"
 
 
 def test_a_full_builder_freezes_at_once(pending: Pending) -> None:
     write(pending, ONE, 0, b"a" * EXTENT_BYTES_MAX)
 
-    assert pending.open is None
+    assert not pending.open
     assert len(pending.frozen) == 1
 
 
@@ -178,12 +181,12 @@ def test_an_open_builder_freezes_at_its_age(pending: Pending, clock: ManualClock
     write(pending, ONE, 0, b"x")
     clock.advance(0.9)
     pending.freeze_older_than(1.0)
-    assert pending.open is not None
+    assert pending.open
 
     clock.advance(0.2)
     pending.freeze_older_than(1.0)
 
-    assert pending.open is None
+    assert not pending.open
 
 
 def test_forgetting_a_file_leaves_the_others_and_nothing_to_write_for_it(
@@ -208,6 +211,6 @@ def test_a_file_made_again_in_the_same_builder_has_only_its_new_bytes(pending: P
     write(pending, ONE, 2, b"new")
 
     assert content(pending, ONE) == b"\0\0new"
-    open_one = pending.open
+    open_one = only_open(pending)
     assert isinstance(open_one, PendingExtent)
     assert [item.start for item in open_one.layers[ONE].ranges] == [2]
