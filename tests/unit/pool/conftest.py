@@ -53,6 +53,7 @@ def living(tmp_path: Path) -> Iterator[LivingPool]:
         for name, data in FILES.items():
             put(living.pool, name, data)
         living.pool.filesystem.sync_all()
+        living.until("all has landed", lambda: sum(map(living.fragments_on, living.names())) >= 6)
         yield living
     finally:
         living.pool.close()
