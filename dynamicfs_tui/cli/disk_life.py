@@ -123,16 +123,24 @@ def run_fail(session: Session, arguments: Namespace) -> int:
     """Set a disk's state to failed."""
     task = _Task(
         verb="fail",
-        act=lambda control, disk, _: control.set_disk_health(disk, DiskState.FAILED.value),
+        act=lambda control, disk, basis: control.set_disk_health(
+            disk, DiskState.FAILED.value, basis, force=arguments.force
+        ),
     )
     return _run(session, arguments, task)
 
 
 def run_set_health(session: Session, arguments: Namespace) -> int:
-    """Set a disk's state; only the one that gives data up is planned and asked about."""
+    """Set a disk's state; those that move its data away are planned and asked about."""
     state = DiskState(arguments.state)
     if state is DiskState.FAILED:
         return run_fail(session, arguments)
+    if state is DiskState.DRAINING:
+        task = _Task(
+            verb="drain",
+            act=lambda control, disk, basis: control.set_disk_health(disk, state.value, basis),
+        )
+        return _run(session, arguments, task)
     with connect(session, arguments.pool, access=Access.READ_WRITE) as connection:
         sentence = connection.control.set_disk_health(disk_name(arguments.disk), state.value)
     print_sentences(session, arguments, [sentence])

@@ -25,8 +25,13 @@ VERBS = [
     ),
     ("remove-disk POOL disk-1", "remove disk-1", "disks.remove disk-1 8812"),
     ("detach POOL disk-1", "detach disk-1", "disks.detach disk-1 8812"),
-    ("fail-disk POOL disk-1", "fail disk-1", "set_disk_health disk-1 failed"),
-    ("set-disk-health POOL disk-1 failed", "fail disk-1", "set_disk_health disk-1 failed"),
+    ("fail-disk POOL disk-1", "fail disk-1", "set_disk_health disk-1 failed 8812"),
+    ("set-disk-health POOL disk-1 failed", "fail disk-1", "set_disk_health disk-1 failed 8812"),
+    (
+        "set-disk-health POOL disk-1 draining",
+        "drain disk-1",
+        "set_disk_health disk-1 draining 8812",
+    ),
 ]
 
 
@@ -114,7 +119,7 @@ def test_a_disk_can_be_failed_by_force_although_that_is_blocked(
     outcome = run_command(engine, "fail-disk", pool, "disk-1", "--yes", "--force")
 
     assert outcome.code == ExitCode.FINE
-    assert engine.control.asked[-1] == "set_disk_health disk-1 failed"
+    assert engine.control.asked[-1] == "set_disk_health disk-1 failed 8812 force"
 
 
 @pytest.mark.parametrize(

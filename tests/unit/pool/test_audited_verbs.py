@@ -180,7 +180,8 @@ def test_a_refusal_through_the_socket_is_recorded_there(scene: Scene, pool_direc
         server.close()
 
     line = scene.lines()[0]
-    assert (line.verb, line.arguments) == ("set_disk_health", "disk=nowhere state=failed")
+    assert line.verb == "set_disk_health"
+    assert line.arguments == "disk=nowhere state=failed basis= force=False"
     assert line.result.startswith("UsageError: ")
 
 
