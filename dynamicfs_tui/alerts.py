@@ -137,7 +137,7 @@ ALERT_RULES: Final = (
     AlertRule(
         name="DynamicFSScrubOverdue",
         code=Code.SCRUB_OVERDUE,
-        expression="time() - dynamicfs_scrub_last_finished_timestamp_seconds > 3024000",
+        expression=_condition(Code.SCRUB_OVERDUE),
         wait="1h",
     ),
     AlertRule(
