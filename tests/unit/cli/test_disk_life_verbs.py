@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.model.disk import DiskState
-from engine.status.answers import Judgement, PlanView
+from engine.status.answers import HealedView, Judgement, PlanView, WhatIfView
 from engine.status.transport import decode
 from engine.status.views import DiskView, ExitCode, PoolView, ReconcileView
 from tests.canned_facets import PLAN, WHAT_IF
@@ -248,6 +248,7 @@ def test_a_disk_is_attached_without_asking_at_a_path_seen_from_here(
                 "lost_paths": ("/a/b", "/c"),
                 "fits": False,
                 "writable": False,
+                "may_fail_during": -1,
                 "advice": "Do not.",
             },
             ExitCode.DATA_LOST,
@@ -266,5 +267,38 @@ def test_what_if_tells_what_would_be_lost_by_name(
     assert engine.asked == ["open archive read-only"]
     assert all(path in outcome.stdout for path in answer.lost_paths)
     assert ("and 2 more" in outcome.stdout) == bool(answer.lost_paths)
+    assert ("meanwhile" in outcome.stdout) == (answer.may_fail_during >= 0)
     assert ("read-only" in outcome.stdout) == (not answer.writable)
     assert ("does not fit" in outcome.stdout) == (not answer.fits)
+
+
+@pytest.mark.parametrize(
+    ("healed", "told"),
+    [
+        (
+            HealedView(redundancy="rs:4+2", width=6, may_fail=2),
+            "2 more disks may fail; new data gets rs:4+2, 6 disks wide",
+        ),
+        (
+            HealedView(redundancy="rs:3+2", width=5, may_fail=1, short_extents=7),
+            "1 more disk may fail; 7 extents go on lacking fragments;"
+            " new data gets rs:3+2, 5 disks wide",
+        ),
+        (
+            HealedView(narrowed_extents=3),
+            "0 more disks may fail; 3 extents lie on fewer disks;"
+            " too few disks are left for new data",
+        ),
+    ],
+)
+def test_what_if_tells_how_the_pool_stands_when_it_is_healed(
+    engine: CannedEngine, pool: Path, healed: HealedView, told: str
+) -> None:
+    engine.control.disks.loss = replace(WHAT_IF, may_fail_during=1, healed=healed)
+
+    outcome = run_command(engine, "what-if", pool, "disk-1")
+    shown = run_command(engine, "what-if", pool, "disk-1", "--json")
+
+    assert "  meanwhile   1 more disk may fail\n" in outcome.stdout
+    assert f"  afterwards  {told}\n" in outcome.stdout
+    assert decode(WhatIfView, json.loads(shown.stdout)).healed == healed
