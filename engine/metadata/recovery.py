@@ -38,7 +38,7 @@ from engine.metadata.files import (
 from engine.metadata.history import choose_head
 from engine.metadata.labels import promise_epoch
 from engine.metadata.quorum import JournalSet
-from engine.metadata.rebuild import bases_on, rebuild, replay
+from engine.metadata.rebuild import bases_on, damaged_checkpoints, rebuild, replay
 from engine.metadata.scan import scan_disk, scan_local
 from engine.metadata.summaries import DiskScan, LocalState, RootSummary
 
@@ -142,6 +142,7 @@ class _Opening:
             for scan in scans
             for gap in scan.gaps
         ]
+        self._events += damaged_checkpoints(scans)
 
     def view(self) -> OpenedMetadata:
         """Return a database at the head, leaving all others alone."""
@@ -253,7 +254,7 @@ class _Opening:
             connection.close()
 
     def _rebuild_into(self, scratch: Path, sources: Sequence[RecordSource]) -> None:
-        rebuild(
+        self._events += rebuild(
             scratch,
             head=self._head,
             bases=bases_on(self._scans, self._decision.chain),

@@ -24,8 +24,10 @@ from engine.pool.config import (
     CONFIG_NAME,
     DiskPath,
     PoolConfig,
+    load_config,
     make_directory,
     save_config,
+    with_disk_names,
     write_durably,
 )
 from engine.pool.devices import DiskOpener, require_directory
@@ -78,27 +80,51 @@ def import_disks(paths: Sequence[Path], into: Path) -> list[str]:
     Raises:
         PoolError, SplitHistoryError, DamagedRecordError: one sentence why not.
     """
+    _refuse_pool_directory(into)
     with _opened(paths) as (given, devices):
         if not devices:
-            raise PoolError("none of the given directories is a readable disk of a pool")
+            problems = "; ".join(f"{one.path}: {one.problem}" for one in given)
+            raise PoolError(f"none of the given directories is a readable disk ({problems})")
         make_directory(into)
         lock = PoolLock(into)
         try:
             _begin_or_repeat(into)
-            head = rebuild_database(devices, into)
+            imported = rebuild_database(devices, into)
             config = _configuration(into, given)
             fill_reserve(into)
             save_config(into, config)
             (into / _UNFINISHED).unlink()
         finally:
             lock.release()
-    found = set(devices)
+    head, found = imported.head, set(devices)
     missing = [uuid for uuid in head.header.members if uuid not in found]
     sentences = [f"pool {config.name} is at {head} in {into}"]
     sentences += [f"{one.path}: {one.problem}" for one in given if one.problem]
+    sentences += [with_disk_names(text, config.disks) for text in imported.events]
     if missing:
         sentences.append(f"{len(missing)} of {len(head.header.members)} disks were not given")
     return sentences
+
+
+def _refuse_pool_directory(into: Path) -> None:
+    """Raise PoolError when *into* was made already, by an import that ended perhaps.
+
+    The configuration comes last, so one that is there can be opened: what a
+    pool directory lacks besides is made again then (R6).
+    """
+    if not (into / CONFIG_NAME).exists():
+        return
+    try:
+        config = load_config(into)
+    except PoolError as error:
+        raise PoolError(
+            f"{into} is a pool directory already, but {CONFIG_NAME} in it cannot be read:"
+            " move it out of the way, or import into another directory"
+        ) from error
+    raise PoolError(
+        f"{into} is the pool directory of {config.name} already and can be opened as it is;"
+        " to bring back another pool, import into another directory"
+    )
 
 
 def _begin_or_repeat(into: Path) -> None:
@@ -106,8 +132,6 @@ def _begin_or_repeat(into: Path) -> None:
 
     A database without the mark is somebody's, and stays.
     """
-    if (into / CONFIG_NAME).exists():
-        return
     mark = into / _UNFINISHED
     if mark.exists():
         remove_database(into / DATABASE_NAME)

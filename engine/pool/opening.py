@@ -22,7 +22,7 @@ from engine.model.root import RootRecord
 from engine.observe.events import EventLog, EventSeverity
 from engine.observe.metrics import Metrics
 from engine.pool.assembly import Engine, Foundations
-from engine.pool.config import PoolConfig, load_config
+from engine.pool.config import DiskPath, PoolConfig, load_config, with_disk_names
 from engine.pool.devices import DiskOpener, OpenedDisk
 from engine.pool.disk_set import DETACHED_REASON, CorruptionHook, DiskSet
 from engine.pool.disk_statistics import STATISTICS_NAME, DiskStatistics
@@ -98,7 +98,7 @@ def open_on(
     finally:
         _leave_bounds(devices, opened)
     for text in metadata.events:
-        events.record(EventSeverity.WARNING, "open", text)
+        events.record(EventSeverity.WARNING, "open", with_disk_names(text, config.disks))
     disks = _make_disk_set(pool_dir, clock, metrics, events, on_corruption)
     connection = open_database(metadata.database)
     head = read_head(connection)
@@ -244,10 +244,11 @@ def _start_shipping(
 
 def _note(disks: DiskSet, events: EventLog, severity: EventSeverity, text: str) -> None:
     """Record what the journals say, with names of disks in place of UUIDs."""
-    for one in disks.presences():
-        text = text.replace(f"disk {one.record.uuid}", one.record.name)
-        text = text.replace(str(one.record.uuid), one.record.name)
-    events.record(severity, "journals", text)
+    known = [
+        DiskPath(name=one.record.name, uuid=one.record.uuid, path=one.record.path)
+        for one in disks.presences()
+    ]
+    events.record(severity, "journals", with_disk_names(text, known))
 
 
 def _take_epoch(engine: Engine, first: RootRecord) -> None:
