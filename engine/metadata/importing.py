@@ -19,7 +19,7 @@ from engine.metadata.files import DATABASE_NAME, place_database, remove_database
 from engine.metadata.history import choose_head
 from engine.metadata.rebuild import bases_on, damaged_checkpoints, rebuild
 from engine.metadata.recovery import SCRATCH_NAME, refuse_foreign_disks
-from engine.metadata.scan import scan_disk
+from engine.metadata.scan import scan_disks
 from engine.metadata.summaries import DiskScan, LocalState, RootSummary
 from engine.model.label import DiskLabel
 
@@ -73,7 +73,7 @@ def survey(devices: Mapping[DiskUuid, Device]) -> ImportSurvey:
         SplitHistoryError: they hold two histories of one pool.
         PoolError: they are of different pools, or hold no history.
     """
-    scans = _scan(devices)
+    scans = scan_disks(devices)
     decision, head = _decide(scans)
     return ImportSurvey(
         pool_uuid=head.header.pool_uuid,
@@ -108,7 +108,7 @@ def import_pool(devices: Mapping[DiskUuid, Device], into: Path) -> ImportedMetad
     for name in (DATABASE_NAME, CONFIGURATION_NAME):
         if (into / name).exists():
             raise PoolError(f"{into} holds a pool already ({name}); import into another directory")
-    scans = _scan(devices)
+    scans = scan_disks(devices)
     decision, head = _decide(scans)
     into.mkdir(parents=True, exist_ok=True)
     scratch = into / SCRATCH_NAME
@@ -122,10 +122,6 @@ def import_pool(devices: Mapping[DiskUuid, Device], into: Path) -> ImportedMetad
     place_database(scratch, into / DATABASE_NAME)
     remove_database(scratch)
     return ImportedMetadata(head=head, events=(*damaged_checkpoints(scans), *passed))
-
-
-def _scan(devices: Mapping[DiskUuid, Device]) -> list[DiskScan]:
-    return [scan_disk(disk, device) for disk, device in sorted(devices.items())]
 
 
 def _decide(scans: list[DiskScan]) -> tuple[Decision, RootSummary]:

@@ -11,7 +11,7 @@ from typing import Final
 from engine.device.bounded import BoundedDevice
 from engine.device.directory import DirectoryDevice
 from engine.device.protocol import Device
-from engine.errors import DamagedRecordError, EngineError, PoolError
+from engine.errors import DamagedRecordError, DeviceError, EngineError, PoolError
 from engine.format.label import decode_label
 from engine.ids import DiskUuid
 from engine.metadata.database import open_database
@@ -30,7 +30,7 @@ from engine.pool.config import (
     with_disk_names,
     write_durably,
 )
-from engine.pool.devices import DiskOpener, require_directory
+from engine.pool.devices import DiskOpener, at_once, require_directory
 from engine.pool.ownership import PoolLock
 from engine.pool.reserve import fill_reserve
 
@@ -167,28 +167,32 @@ def _opened(
     paths: Sequence[Path],
 ) -> Iterator[tuple[tuple[GivenDisk, ...], dict[DiskUuid, Device]]]:
     """Open the disks at *paths* for the length of a ``with``."""
-    given: list[GivenDisk] = []
     devices: dict[DiskUuid, Device] = {}
-    opened: list[BoundedDevice] = []
+    found: dict[int, tuple[GivenDisk, BoundedDevice | None]] = {}
     opener = DiskOpener()
+
+    def open_one(at: int) -> None:
+        found[at] = _open_one(str(paths[at]), opener)
+
     try:
-        for path in paths:
-            real = require_directory(str(path))
-            one, device = _open_one(real, opener)
-            if device is not None:
-                opened.append(device)
+        at_once(range(len(paths)), open_one, place=lambda at: str(paths[at]))
+        for one, device in found.values():
             if device is not None and one.label is not None:
                 if one.label.disk_uuid in devices:
-                    raise PoolError(f"{path}: disk {one.label.disk_name} is given twice")
+                    raise PoolError(f"{one.path}: disk {one.label.disk_name} is given twice")
                 devices[one.label.disk_uuid] = device
-            given.append(one)
-        yield tuple(given), devices
+        yield tuple(found[at][0] for at in range(len(paths))), devices
     finally:
-        for device in opened:
-            device.close()
+        for _, device in found.values():
+            if device is not None:
+                device.close()
 
 
-def _open_one(path: str, opener: DiskOpener) -> tuple[GivenDisk, BoundedDevice | None]:
+def _open_one(given: str, opener: DiskOpener) -> tuple[GivenDisk, BoundedDevice | None]:
+    try:
+        path = opener.ask(given, lambda: require_directory(given))
+    except DeviceError as error:
+        return GivenDisk(path=given, label=None, problem=str(error)), None
     try:
         device = BoundedDevice(opener.open(path, lambda: DirectoryDevice.open(path)))
     except EngineError as error:

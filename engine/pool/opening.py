@@ -58,10 +58,8 @@ def open_pool(
     config = load_config(pool_dir)
     lock = PoolLock(pool_dir)
     opened: dict[DiskUuid, OpenedDisk] = {}
-    opener = DiskOpener()
     try:
-        for disk in config.disks:
-            opened[disk.uuid] = opener.open_member(disk.path, pool=config.uuid, disk=disk.uuid)
+        opened |= DiskOpener().open_members(config.disks, pool=config.uuid)
         engine, journal_bytes = open_on(pool_dir, config, opened, mode, clock, on_corruption)
     except BaseException:
         for one in opened.values():
@@ -178,17 +176,20 @@ def _take_disks_in(
     """Put every member into *disks*, with its device or the reason why it has none."""
     paths = {disk.uuid: disk.path for disk in config.disks}
     records = members.disks()
+    unnamed = [
+        DiskPath(name=record.name, uuid=record.uuid, path=record.path)
+        for record in records
+        if record.uuid not in opened and not members.marks(record.disk_id).detached
+    ]
+    opened |= DiskOpener().open_members(unnamed, pool=config.uuid)
     for record in records:
         marks = members.marks(record.disk_id)
-        one = opened.get(record.uuid)
         if marks.detached:
-            if one is not None and one.device is not None:
-                one.device.close()
-            one = opened[record.uuid] = OpenedDisk(None, DETACHED_REASON)
-        elif one is None:
-            opener = DiskOpener()
-            one = opener.open_member(record.path, pool=config.uuid, disk=record.uuid)
-            opened[record.uuid] = one
+            named = opened.get(record.uuid)
+            if named is not None and named.device is not None:
+                named.device.close()
+            opened[record.uuid] = OpenedDisk(None, DETACHED_REASON)
+        one = opened[record.uuid]
         path = paths.get(record.uuid, record.path)
         disks.add(replace(record, path=path), one.device, one.reason, marks)
     uuids = {record.uuid for record in records}
