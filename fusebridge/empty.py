@@ -160,7 +160,7 @@ class EmptyFileSystem:
     ) -> Sequence[DirectoryItem]:
         """Resume by inode number; a hard link would be listed once only."""
         items = [
-            DirectoryItem(name, child, self.get_attributes(child))
+            DirectoryItem(name, child, child, self.get_attributes(child))
             for name, child in self._names[inode_id].items()
             if child > after_cookie
         ]
