@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.bench.measurements import MIB, Size, Target, stream_read_mb_s, stream_write_mb_s
+from tests.bench.rows import Size, Stage, stream_read, stream_write
+from tests.bench.systems import MIB, Subject, drop_kernel_caches
 from tests.e2e.harness import LivePool, PoolPlan, live_pool, wait_for
 
 DISKS: Final = 7
@@ -46,22 +47,20 @@ class Figures:
 def measure_round(pool: LivePool, failed: str, size: Size) -> Figures:
     """Fail a disk and measure around its rebuild; ends with a pool that is whole."""
     pool_dir = str(pool.pool_dir)
-    target = Target(name="pool", path=pool.mountpoint, make_durable=pool.sync)
-    folder = pool.mountpoint / f"stream-{failed}"
-    folder.mkdir()
+    stage = _stage(pool, size)
     pool.must("rebuild", pool_dir, "--priority", "normal")
-    alone_write = stream_write_mb_s(folder, target, size)
-    alone_read = stream_read_mb_s(folder, target, size)
-    (folder / "stream").unlink()
+    alone_write = _rate(stream_write, stage)
+    alone_read = _rate(stream_read, stage)
+    stage.stream.unlink()
     pool.must("fail-disk", pool_dir, failed, "--yes")
     wait_for("it rebuilds", lambda: _written(pool) > 0, limit_s=ACTIVE_S)
     before, began_s = _written(pool), time.monotonic()
-    beside_write = stream_write_mb_s(folder, target, size)
-    beside_read = stream_read_mb_s(folder, target, size)
+    beside_write = _rate(stream_write, stage)
+    beside_read = _rate(stream_read, stage)
     rebuilt_beside = (_written(pool) - before) / 1e6 / (time.monotonic() - began_s)
     if not pool.view().reconcile.active:
         print("the rebuild ended before the stream: more data is needed", file=sys.stderr)
-    (folder / "stream").unlink()
+    stage.stream.unlink()
     pool.must("rebuild", pool_dir, "--priority", "high")
     before, began_s = _written(pool), time.monotonic()
     wait_for("it is rebuilt", lambda: not pool.view().reconcile.active, limit_s=END_S)
@@ -75,6 +74,25 @@ def measure_round(pool: LivePool, failed: str, size: Size) -> Figures:
         rebuilt_alone=rebuilt_alone,
         device=device_mb_s(pool),
     )
+
+
+def _stage(pool: LivePool, size: Size) -> Stage:
+    subject = Subject(
+        name="pool",
+        path=pool.mountpoint,
+        folder=pool.root,
+        make_durable=pool.sync,
+        # The server goes on: a rebuild is under way in it.
+        cool=drop_kernel_caches,
+    )
+    stage = Stage(subject, size, tarball=Path(os.devnull))
+    stage.folder.mkdir(exist_ok=True)
+    return stage
+
+
+def _rate(measure: Callable[[Stage], float], stage: Stage) -> float:
+    amount = measure(stage)
+    return amount / stage.seconds
 
 
 def _written(pool: LivePool) -> int:
