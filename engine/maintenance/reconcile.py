@@ -174,8 +174,11 @@ class Reconcile:
         self.steering.keep_totals(self._tally.totals, at_once=True)
 
     def rest_s(self) -> float:
-        """Return for how long a step would do nothing but rest; 0 when it would not."""
-        return self._pacer.rest_s(self._pacer.pace())
+        """Return for how long a step would only rest from work; 0 when it would not.
+
+        Without work there is nothing to rest from: the next look can wait.
+        """
+        return self._pacer.rest_s(self._pacer.pace()) if self.has_work() else 0.0
 
     def progress(self) -> ReconcileProgress:
         """Return where things stand; quick."""
