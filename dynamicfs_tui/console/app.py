@@ -13,6 +13,7 @@ from textual import events
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.timer import Timer
 
 from dynamicfs_tui.console.action import MOVE, Action, key_name
 from dynamicfs_tui.console.actions import ACTIONS, actions_of, find_action
@@ -34,6 +35,9 @@ logger = logging.getLogger(__name__)
 
 POLL_S: Final = 0.25
 """Between two views."""
+
+SETTLED_S: Final = 0.3
+"""After the last change of size by so much, the whole screen is painted once more."""
 
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
@@ -98,6 +102,7 @@ class ConsoleApp(App[str]):
         self._last_word: HealthWord | None = None
         self._on_signal: Callable[[signal.Signals], None] | None = None
         self._catches_signals = False
+        self._settling: Timer | None = None
         self.animation_level = "none"
         for each in THEMES:
             self.register_theme(each)
@@ -152,6 +157,17 @@ class ConsoleApp(App[str]):
 
     def on_resize(self, _event: events.Resize) -> None:
         self.call_after_refresh(self.redraw)
+        # Textual ignores a size it knows already. But a terminal that was made
+        # smaller and larger again meanwhile, faster than we looked, has cut off
+        # rows and columns that Textual believes to be there.
+        if self._settling is not None:
+            self._settling.stop()
+        self._settling = self.set_timer(SETTLED_S, self.repaint)
+
+    def repaint(self) -> None:
+        """Paint every cell of the terminal, whatever may be on it."""
+        for screen in self.screen_stack[-1:]:  # None is left while the console ends.
+            screen.refresh()
 
     # Drawing
 

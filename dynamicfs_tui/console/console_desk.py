@@ -211,6 +211,9 @@ class ConsoleDesk:
     def redraw(self) -> None:
         self._app.redraw(anew=True)
 
+    def repaint(self) -> None:
+        self._app.repaint()
+
     def toggle_hold(self) -> None:
         self._app.toggle_hold()
 

@@ -83,6 +83,9 @@ class Desk(Protocol):
     def redraw(self) -> None:
         """Draw the page again: something other than the view has changed."""
 
+    def repaint(self) -> None:
+        """Paint every cell of the terminal, whatever may be on it."""
+
     def next_pane(self, step: int) -> None:
         """Move the focus by *step* panes."""
 
