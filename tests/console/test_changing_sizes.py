@@ -14,7 +14,15 @@ from tests.e2e.harness import wait_for
 from tests.e2e.terminal import LARGE, SMALL, Size, Terminal, terminal
 
 # Some shells export the size they had; the console must look at the terminal.
-CONSOLE = ("env", "COLUMNS=80", "LINES=24", sys.executable, "-P", "-m", "tests.console.canned_console")
+CONSOLE = (
+    "env",
+    "COLUMNS=80",
+    "LINES=24",
+    sys.executable,
+    "-P",
+    "-m",
+    "tests.console.canned_console",
+)
 CHANGES = 200
 BURST = 10
 """Changes that the terminal sees at once, as when a window's corner is dragged."""
