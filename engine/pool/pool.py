@@ -73,6 +73,8 @@ class Pool:
             may_fail=self.may_fail,
             on_change=self._follow_health,
         )
+        for work in (self.maintenance.reconcile, self.maintenance.scrub):
+            work.ending.hooks.append(self.refresh_figures)
         self.maintenance.reconcile.on_mended.append(self.engine.base.disks.statistics.note_mended)
         self.read_only_wanted = mode is OpenMode.READ_ONLY
         self.audit = AuditTrail(pool_dir / AUDIT_NAME, self.engine.base.clock)

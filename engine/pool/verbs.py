@@ -198,6 +198,8 @@ class PoolVerbs:
         figures["extents_healthy"] = {"": float(exposure.extents - degraded - lost)}
         figures["extents_degraded"] = {"": float(degraded)}
         figures["extents_unrecoverable"] = {"": float(lost)}
+        held_s = self._engine.base.store.lock.held_below_s(0.99)
+        figures["write_lock_held_p99_seconds"] = {"": held_s}
         figures["dirty_bytes"] = {"": float(self._engine.pending.dirty_bytes)}
         figures["codec_kernel"] = {self._engine.kernel.name: 1.0}
         return figures

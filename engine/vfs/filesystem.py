@@ -42,6 +42,7 @@ from engine.vfs.interface import (
     OpenMode,
     RenameFlags,
 )
+from engine.vfs.listing import Listing
 from engine.vfs.pending import Pending
 from engine.vfs.policy import FilePolicies
 from engine.vfs.space import SpaceAccount
@@ -102,7 +103,7 @@ class EngineFileSystem:
         self._namespace_ops, self._syncs = counter("namespace_ops_total"), counter("syncs_total")
         self.lookup = parts.tree.lookup
         self.get_attributes = parts.tree.get_attributes
-        self.read_directory = parts.tree.read_directory
+        self.read_directory = Listing(tables=parts.tables, tree=parts.tree).read_directory
         self.read_symlink = parts.tree.read_symlink
         self._policies = parts.policies
         self._xattrs = parts.xattrs

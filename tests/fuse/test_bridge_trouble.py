@@ -62,6 +62,20 @@ def test_damage_found_by_a_read_is_an_error_and_never_other_bytes(troubled: Serv
         (troubled.path / "rotten").read_bytes()
 
 
+def test_a_name_whose_attributes_are_damaged_is_listed_beside_the_others(
+    troubled: Served,
+) -> None:
+    (troubled.path / "fine").write_bytes(b"alive")
+
+    for _ in range(2):
+        assert sorted(os.listdir(troubled.path)) == ["fine", "strange"]
+        with os.scandir(troubled.path) as entries:
+            assert all(entry.inode() for entry in entries), "programs skip an entry without one"
+        with pytest.raises(OSError, match="Input/output"):
+            (troubled.path / "strange").lstat()
+    assert (troubled.path / "fine").stat().st_size == 5
+
+
 def test_a_read_that_waits_for_a_disk_does_not_delay_a_getattr(troubled: Served) -> None:
     (troubled.path / "slow").write_bytes(b"data")
     (troubled.path / "other").touch()
