@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import dynamicfs_mounts
+from tests.conftest import RUN_VARIABLE, dynamicfs_mounts, is_served_by_others
 from tests.repo.sources import ROOT
 
 SUITE = """
@@ -95,3 +97,19 @@ def test_our_mounts_are_told_from_others_in_the_mount_table() -> None:
     )
 
     assert dynamicfs_mounts(table) == {"/mnt/a", "/mnt/b"}
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_mount_of_another_run_is_told_from_one_of_ours(tmp_path: Path, *, ours: bool) -> None:
+    place = str(tmp_path / "mount")
+    mark = {} if ours else {RUN_VARIABLE: "another"}
+    server = subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()", place],
+        stdin=subprocess.PIPE,
+        env={**os.environ, **mark},
+    )
+    try:
+        assert is_served_by_others(place) is not ours
+    finally:
+        server.communicate()
+    assert not is_served_by_others(place)
