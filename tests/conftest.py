@@ -135,13 +135,17 @@ def _belongs_to_another_run(mountpoint: str, basetemp: Path) -> bool:
 
 
 def is_served_by_others(mountpoint: str) -> bool:
-    """Tell whether a process that this run did not start has *mountpoint* on its command line."""
+    """Tell whether a process that this run did not start serves *mountpoint*.
+
+    That, or the folder it is in, is on the command line of whoever serves it.
+    """
+    places = {os.fsencode(place) for place in (mountpoint, os.path.dirname(mountpoint))}
     for process in Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_bytes().split(b"\0")
-            if os.fsencode(mountpoint) in words and OUR_MARK not in (
-                (process / "environ").read_bytes().split(b"\0")
-            ):
+            if places.isdisjoint(words):
+                continue
+            if OUR_MARK not in (process / "environ").read_bytes().split(b"\0"):
                 return True
         except (FileNotFoundError, ProcessLookupError):
             continue  # It ended meanwhile.

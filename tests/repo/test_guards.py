@@ -100,11 +100,14 @@ def test_our_mounts_are_told_from_others_in_the_mount_table() -> None:
 
 
 @pytest.mark.parametrize("ours", [True, False])
-def test_a_mount_of_another_run_is_told_from_one_of_ours(tmp_path: Path, *, ours: bool) -> None:
-    place = str(tmp_path / "mount")
+@pytest.mark.parametrize("named", ["pool/mount", "pool"])
+def test_a_mount_of_another_run_is_told_from_one_of_ours(
+    tmp_path: Path, named: str, *, ours: bool
+) -> None:
+    place = str(tmp_path / "pool" / "mount")
     mark = {} if ours else {RUN_VARIABLE: "another"}
     server = subprocess.Popen(
-        [sys.executable, "-c", "import sys; sys.stdin.read()", place],
+        [sys.executable, "-c", "import sys; sys.stdin.read()", str(tmp_path / named)],
         stdin=subprocess.PIPE,
         env={**os.environ, **mark},
     )
