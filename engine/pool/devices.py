@@ -85,6 +85,15 @@ class DiskOpener:
         """Return what *opening* does for the disk at *path*, as ``ask``."""
         return self.ask(path, opening, let_go=lambda late: late.close())
 
+    def find_directory(self, path: str) -> str:
+        """Return the real path of the directory *path*.
+
+        Raises:
+            PoolError: it is none.
+            DeviceSlowError: as ``ask``.
+        """
+        return self.ask(path, lambda: require_directory(path))
+
     def ask(
         self, path: str, call: Callable[[], T], *, let_go: Callable[[T], object] = lambda late: None
     ) -> T:
@@ -125,15 +134,20 @@ class DiskOpener:
         except BaseException as error:  # whatever it is, it belongs to who waits
             failure = error
         with self._lock:
-            self._under_way.discard(path)
-            is_wanted = not future.cancelled()
-            if is_wanted and brought:
-                future.set_result(brought[0])
-            elif is_wanted:
-                future.set_exception(failure)
-        if not is_wanted:
+            if not future.cancelled():
+                self._under_way.discard(path)
+                if brought:
+                    future.set_result(brought[0])
+                else:
+                    future.set_exception(failure)
+                return
+        try:
             for late in brought:
                 let_go(late)
+        finally:
+            # Only now may the next one go there.
+            with self._lock:
+                self._under_way.discard(path)
 
 
 def at_once(disks: Sequence[D], ask: Callable[[D], object], *, place: Callable[[D], str]) -> None:
