@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from uuid import uuid4
@@ -272,7 +272,7 @@ class _Creation:
             )
             for record in self._records:
                 tables.members.insert(record)
-            store_properties(tables.members, self._properties)
+            store_properties(tables.members, replace(self._properties, created_ns=now))
 
     def undo(self, *, remove_directory: bool) -> None:
         """Remove what was made; the disks were empty of labels before."""

@@ -34,13 +34,10 @@ from engine.policy.journal_set import choose_journal_set
 from engine.pool.assembly import Engine
 from engine.pool.config import DiskPath, load_config, save_config
 from engine.pool.create import refuse_labelled
-from engine.pool.devices import DiskOpener, shared_devices
+from engine.pool.devices import DiskOpener
 from engine.pool.disk_set import DiskPresence
 from engine.pool.joining import holds_root, is_leftover, label_disk, undo_disk, unlabel_disk
 from engine.pool.journal_reach import JournalReach
-
-_EVERY_PATH = "the disks of the pool"
-"""What a question about all paths is told apart by: it must not keep one of them busy."""
 
 CHANGE_S_MAX = 60.0
 """How long a change of members waits for its acknowledgement."""
@@ -294,16 +291,9 @@ class Membership:
             others = [one.record.path for one in self._disks.presences() if one.present]
             record = self.join(real, tier, marks)
         return [
-            *self._warnings(real, others),
+            *self.opener.find_shared(real, others),
             f"{record.name} is disk {record.uuid} at {real}, tier {tier}",
         ]
-
-    def _warnings(self, real: str, others: list[str]) -> list[str]:
-        """Return what is to be said of *real* beside *others*; nothing when one of them hangs."""
-        with suppress(DeviceSlowError):
-            warnings = self.opener.ask(_EVERY_PATH, lambda: shared_devices([*others, real]))
-            return [text for text in warnings if real in text]
-        return []
 
     def join(self, real: str, tier: Tier, marks: DiskMarks = NO_MARKS) -> DiskRecord:
         """Make the directory *real* a disk, and wait until it is a member; lock held.

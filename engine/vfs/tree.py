@@ -210,14 +210,14 @@ class Tree:
     # Remove
 
     def unlink(self, parent: InodeId, name: bytes) -> None:
-        with self._store.operation():
-            directory = self.directory(parent)
-            entry, inode = self._entry(parent, name)
-            if stat.S_ISDIR(inode.mode):
-                raise IsDirectoryError(repr(name))
-            self._names.delete(parent, entry.name)
-            self._touch(directory)
-            self._drop_link(inode)
+        """Remove a name of a file, inside the caller's operation."""
+        directory = self.directory(parent)
+        entry, inode = self._entry(parent, name)
+        if stat.S_ISDIR(inode.mode):
+            raise IsDirectoryError(repr(name))
+        self._names.delete(parent, entry.name)
+        self._touch(directory)
+        self._drop_link(inode)
 
     def remove_directory(self, parent: InodeId, name: bytes) -> None:
         if name == b".":
@@ -237,15 +237,14 @@ class Tree:
             raise NotEmptyError(f"directory {inode.inode_id} has entries")
 
     def _drop_directory(self, inode: Inode) -> None:
-        if self._is_open(inode.inode_id):
-            self._inodes.update(replace(inode, nlink=0, ctime_ns=self._clock.now_ns()))
-            self._inodes.add_orphan(inode.inode_id)
-        else:
-            self._erase(inode)
+        self._drop_link(replace(inode, nlink=1))
 
     def _drop_link(self, inode: Inode) -> None:
-        """One name fewer; the last one ends the inode unless it is open."""
+        """One name fewer, gone already; the last one ends the inode unless it is open."""
         left = inode.nlink - 1
+        if left > 0:
+            # Its policy is that of a directory it is still in.
+            inode = replace(inode, parent=self._names.home_of(inode.inode_id, inode.parent))
         if left > 0 or self._is_open(inode.inode_id):
             self._inodes.update(replace(inode, nlink=left, ctime_ns=self._clock.now_ns()))
             if left == 0:

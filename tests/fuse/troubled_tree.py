@@ -1,6 +1,7 @@
 """The tree with troubles that a file's name asks for.
 
-``slow…``: reads wait a second on a pool thread. ``broken…``: looking the name
+``slow…``: reads wait a second on a pool thread. ``stuck…``: looking the name up
+keeps the serving thread that long. ``broken…``: looking the name
 up is a programming error. ``unsafe…``: fsync fails because a group was lost.
 ``full…``: fsync finds no space. ``rotten…``: reads find damage. ``strange``, which is
 there from the start: its attributes are damaged.
@@ -36,6 +37,8 @@ class TroubledTree(TreeFileSystem):
             raise ValueError("a programming error, made for a test")
         if name == STRANGE:
             raise DamagedDatabaseError("an inode fails its checksum, made for a test")
+        if name.startswith(b"stuck"):
+            time.sleep(self._slow_s)
         return super().lookup(parent, name)
 
     def read_directory(
