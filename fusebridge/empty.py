@@ -168,7 +168,7 @@ class EmptyFileSystem:
             self._listings[inode_id] = listing
         at = bisect_right(listing, after_cookie, key=lambda item: item[0])
         return [
-            DirectoryItem(name, child, self.get_attributes(child))
+            DirectoryItem(name, child, child, self.get_attributes(child))
             for child, name in listing[at : at + limit]
         ]
 
