@@ -15,6 +15,7 @@ from dynamicfs_tui.cli.disks import disk_name
 from dynamicfs_tui.cli.durations import format_duration
 from dynamicfs_tui.cli.gateway import Access
 from dynamicfs_tui.cli.output import print_json, print_sentences
+from dynamicfs_tui.cli.rebuild import WORKS_ITSELF
 from dynamicfs_tui.cli.watching import watch
 from engine.errors import EngineError, PoolError
 from engine.model.disk import DiskState, Tier
@@ -188,7 +189,7 @@ def _see_through(
     if not arguments.wait and connection.owner is Owner.OTHER:
         return []
     if not arguments.wait:
-        session.note("no other process has the pool open, so this command does the work")
+        session.note(WORKS_ITSELF)
     control = connection.control
     started = control.view()
     view = watch(

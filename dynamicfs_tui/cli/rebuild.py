@@ -20,6 +20,8 @@ from engine.units import format_bytes
 SETTLE_S: Final = 0.5
 """A view this much newer than the start of a rebuild shows whether it has work."""
 
+WORKS_ITSELF: Final = "no other process has the pool open, so this command does the work"
+
 LISTED_MAX: Final = 1000
 """Items that ``--list`` shows."""
 
@@ -51,7 +53,7 @@ def run_rebuild(session: Session, arguments: Namespace) -> int:
         if arguments.list:
             return _list_work(session, arguments, connection.control, sentences)
         waits = arguments.wait or connection.owner is not Owner.OTHER
-        # Wishes are kept by the pool; moves that were not made end with their process.
+        # Moves that are not made here wait until somebody opens the pool again.
         if sentences and not arguments.wait and not (arguments.rebalance and waits):
             print_sentences(session, arguments, sentences)
             return ExitCode.FINE
@@ -110,7 +112,7 @@ def _see_through(
         _print_rebuild(session, arguments, sentences, None)
         return ExitCode.FINE
     if not arguments.wait:
-        session.note("no other process has the pool open, so this command does the work")
+        session.note(WORKS_ITSELF)
     view = watch_work(session, control, started_s)
     _print_rebuild(session, arguments, sentences, view.reconcile)
     if view.reconcile.paused:
