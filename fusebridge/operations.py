@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 import pyfuse3
@@ -34,6 +35,9 @@ from fusebridge.replies import (
 from fusebridge.runtime import Pool, Runtime
 from fusebridge.xattr_names import CapabilityMemory, check_name, is_visible
 
+OPEN_FLAGS_MAX: Final = 256
+"""Combinations whose meaning is remembered; programs use a handful."""
+
 READDIR_NAMES_MIN: Final = 16
 """Names asked for at once; grows with what the kernel's buffer takes."""
 
@@ -49,6 +53,7 @@ def caller_of(context: pyfuse3.RequestContext) -> Caller:
     return Caller(context.uid, context.gid)
 
 
+@lru_cache(maxsize=OPEN_FLAGS_MAX)
 def open_mode_of(flags: int) -> OpenMode:
     """Return what the flags of open(2) mean to the engine."""
     access = flags & os.O_ACCMODE

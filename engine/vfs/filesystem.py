@@ -281,9 +281,8 @@ class EngineFileSystem:
             return self._add_handle(inode_id, how)
 
     def _add_handle(self, inode_id: InodeId, how: OpenMode) -> OpenedFile:
-        direct_io = bool(how & OpenMode.WRITE) and (
-            self._space.free_bytes < self._direct_io_below_bytes
-        )
+        # Space first: bits of a Flag cost more than this whole function otherwise.
+        direct_io = self._space.free_bytes < self._direct_io_below_bytes and OpenMode.WRITE in how
         number = self._handles.add(OpenHandle(inode_id, how, direct_io))
         return OpenedFile(number, direct_io)
 
@@ -345,7 +344,7 @@ class EngineFileSystem:
             raise ReadOnlyError(reason)
         with self._store.lock:
             opened = self._handles.get(handle)
-        if not opened.how & OpenMode.WRITE:
+        if OpenMode.WRITE not in opened.how:
             raise BadHandleError(f"handle {handle} is not open for writing")
         return opened
 

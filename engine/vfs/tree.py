@@ -311,13 +311,13 @@ class Tree:
         self._refuse_removed(directory)
         _, inode = self._entry(parent, name)
         target = self._names.find(new_parent, new_name)
-        if flags & RenameFlags.EXCHANGE:
+        if RenameFlags.EXCHANGE in flags:
             if target is None:
                 raise NotFoundError(repr(new_name))
             self._exchange(parent, name, new_parent, new_name)
             return
         if target is not None:
-            if flags & RenameFlags.NO_REPLACE:
+            if RenameFlags.NO_REPLACE in flags:
                 raise ExistsError(repr(new_name))
             if target.inode_id == inode.inode_id:
                 return
@@ -345,10 +345,11 @@ class Tree:
             self._drop_link(victim)
 
     def _after_move(self, inode: Inode, old_directory: Inode, directory: Inode) -> None:
-        moved = replace(self.inode(inode.inode_id), ctime_ns=self._clock.now_ns())
-        crosses = old_directory.inode_id != directory.inode_id
         # A file follows the policy of the directory it was moved into last.
-        moved = replace(moved, parent=directory.inode_id)
+        moved = replace(
+            self.inode(inode.inode_id), ctime_ns=self._clock.now_ns(), parent=directory.inode_id
+        )
+        crosses = old_directory.inode_id != directory.inode_id
         if stat.S_ISDIR(inode.mode) and crosses:
             self._touch(self.inode(old_directory.inode_id), links=-1)
             self._touch(self.inode(directory.inode_id), links=1)
