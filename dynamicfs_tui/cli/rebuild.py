@@ -114,7 +114,7 @@ def _see_through(
         session,
         control,
         lambda view: view.monotonic_s > started_s + SETTLE_S and _is_idle(view.reconcile),
-        _rebuild_progress,
+        work_progress,
     )
     _print_rebuild(session, arguments, sentences, view.reconcile)
     if view.reconcile.paused:
@@ -129,7 +129,8 @@ def _is_idle(reconcile: ReconcileView) -> bool:
     return not reconcile.active and not reconcile.waiting_s
 
 
-def _rebuild_progress(view: PoolView) -> str:
+def work_progress(view: PoolView) -> str:
+    """Return how far reconcile is, on one line."""
     reconcile = view.reconcile
     margin = reconcile.eta_margin_s
     left = format_duration(reconcile.eta_s) + (

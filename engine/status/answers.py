@@ -60,6 +60,24 @@ class PlanView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CompactionView:
+    """What compacting now would mean. Nothing is changed.
+
+    Bytes are those on the disks: at most so many are read, and so many written
+    if every new extent is full.
+    """
+
+    percent: int
+    """Extents of which less than this lives would be rewritten."""
+    extents: int = 0
+    live_bytes: int = 0
+    """User bytes that would move."""
+    read_bytes: int = 0
+    written_bytes: int = 0
+    freed_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WhatIfView:
     """What the loss of some disks would mean, now. Nothing is changed."""
 
