@@ -9,7 +9,7 @@ from dynamicfs_tui.cli.command import Session, Verbs, add_json
 from dynamicfs_tui.cli.connection import Owner, connect
 from dynamicfs_tui.cli.gateway import Access
 from dynamicfs_tui.cli.output import health_code, print_json, print_sentences
-from dynamicfs_tui.cli.rebuild import SETTLE_S, work_progress
+from dynamicfs_tui.cli.rebuild import SETTLE_S, WORKS_ITSELF, work_progress
 from dynamicfs_tui.cli.watching import watch
 from engine.errors import EngineError, UsageError
 from engine.status.answers import CompactionView
@@ -85,7 +85,7 @@ def _see_through(
         print_sentences(session, arguments, sentences)
         return ExitCode.FINE
     if not arguments.wait:
-        session.note("no other process has the pool open, so this command does the work")
+        session.note(WORKS_ITSELF)
     view = watch(
         session,
         control,

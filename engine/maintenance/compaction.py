@@ -16,6 +16,7 @@ from engine.extents.disks import DiskSource
 from engine.ids import ExtentId, Generation
 from engine.limits import RECONCILE_ITEMS_MAX
 from engine.maintenance.live_bytes import LiveScan, measure
+from engine.maintenance.steering import Steering
 from engine.maintenance.work_state import WorkState
 from engine.metadata.tables import Tables
 from engine.metadata.wal import ReaderPool
@@ -98,6 +99,11 @@ class Compaction:
         """It was tried; what it loses from here on makes it known again."""
         self._seen.pop(extent_id, None)
         self._offered.discard(extent_id)
+
+    def end(self, steering: Steering) -> None:
+        """What the operator asked for is done; a wish of this very moment stays."""
+        if self.asked:
+            steering.set_compacting(compacting=False)
 
     def wanted(self, extent_id: ExtentId) -> ExtentShare | None:
         """Return the share of an extent that is to be compacted now, else None."""

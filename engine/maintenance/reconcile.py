@@ -169,8 +169,11 @@ class Reconcile:
         self.steering.keep_totals(self._tally.totals, at_once=True)
 
     def rest_s(self) -> float:
-        """Return for how long a step would do nothing but rest; 0 when it would not."""
-        return self._pacer.rest_s(self._pacer.pace())
+        """Return for how long a step would only rest from work; 0 when it would not.
+
+        Without work there is nothing to rest from: the next look can wait.
+        """
+        return self._pacer.rest_s(self._pacer.pace()) if self.has_work() else 0.0
 
     def progress(self) -> ReconcileProgress:
         """Return where things stand; quick."""
@@ -370,7 +373,7 @@ class Reconcile:
         if self._compaction.waiting:
             return False
         if not self._tally.active:
-            self._end_compacting()
+            self._compaction.end(self.steering)
             return False
         self.ending.prepare()
         lost = self._tally.held.lost_extents()
@@ -392,9 +395,4 @@ class Reconcile:
         self.steering.set_hasty(hasty=False)
         self.steering.set_widening(widening=False)
         self.steering.set_rebalancing(rebalancing=False)
-        self._end_compacting()
-
-    def _end_compacting(self) -> None:
-        # A wish of this very moment has not been heard: it stays.
-        if self._compaction.asked:
-            self.steering.set_compacting(compacting=False)
+        self._compaction.end(self.steering)

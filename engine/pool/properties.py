@@ -43,6 +43,8 @@ class PoolProperties:
     widen_delay_s: float = WIDEN_DELAY_S
     compact_percent: int = COMPACT_PERCENT
     """Live share below which an extent is compacted, in percent; 0 turns it off."""
+    created_ns: int = 0
+    """When the pool was made (epoch nanoseconds); 0 is not known."""
 
     def __post_init__(self) -> None:
         if self.rebuild_delay_s < 0 or self.widen_delay_s < 0:
@@ -69,6 +71,7 @@ def load_properties(members: MemberTable) -> PoolProperties:
         rebuild_delay_s=float(members.property("rebuild_delay_s", str(default.rebuild_delay_s))),
         widen_delay_s=float(members.property("widen_delay_s", str(default.widen_delay_s))),
         compact_percent=int(members.property("compact_percent", str(default.compact_percent))),
+        created_ns=int(members.property("created_ns", str(default.created_ns))),
     )
 
 

@@ -274,13 +274,19 @@ class PoolVerbs:
         self._pool.refresh_figures()
         return sentences
 
-    def set_disk_health(self, disk: str, state: str) -> str:
+    def set_disk_health(
+        self, disk: str, state: str, basis: str = "", *, force: bool = False
+    ) -> str:
         """Set a disk's state."""
         self._require_writable()
         try:
             wanted = DiskState(state)
         except ValueError as error:
             raise UsageError(f"{state!r} is no state: {', '.join(DiskState)}") from error
+        if wanted is DiskState.DRAINING:
+            return self.disks.drain(disk, basis)
+        if wanted is DiskState.FAILED:
+            return self.disks.fail(disk, basis, force=force)
         sentence = self._pool.membership.set_state(self._pool.membership.find(disk), wanted)
         self._pool.refresh_figures()
         self._maintenance.wake.set()

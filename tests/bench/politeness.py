@@ -16,11 +16,13 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.bench.measurements import MIB, Size, Target, stream_read_mb_s, stream_write_mb_s
+from tests.bench.rows import Size, Stage, stream_read, stream_write
+from tests.bench.systems import MIB, Subject, drop_kernel_caches
 from tests.e2e.harness import LivePool, PoolPlan, live_pool, wait_for
 
 DISKS: Final = 7
@@ -58,15 +60,21 @@ class Round:
     def __init__(self, pool: LivePool, failed: str, size: Size) -> None:
         self._pool = pool
         self._failed = failed
-        self._size = size
-        self._target = Target(name="pool", path=pool.mountpoint, make_durable=pool.sync)
-        self._folder = pool.mountpoint / f"stream-{failed}"
+        subject = Subject(
+            name="pool",
+            path=pool.mountpoint,
+            folder=pool.root,
+            make_durable=pool.sync,
+            # The server goes on: a rebuild is under way in it.
+            cool=drop_kernel_caches,
+        )
+        self._stage = Stage(subject, size, tarball=Path(os.devnull))
         self._rebuilt_bytes = 0
         self._rebuilt_s = 0.0
 
     def measure(self, pairs: int) -> Figures:
         """Fail the disk and measure around its rebuild; ends with a pool that is whole."""
-        self._folder.mkdir()
+        self._stage.folder.mkdir(exist_ok=True)
         self._steer("--priority", "normal")
         self._pool.must("fail-disk", str(self._pool.pool_dir), self._failed, "--yes")
         wait_for("it rebuilds", lambda: self._written() > 0, limit_s=ACTIVE_S)
@@ -90,15 +98,16 @@ class Round:
         self._steer("--resume" if is_beside else "--pause")
         time.sleep(SETTLE_S)
         before, began_s = self._written(), time.monotonic()
-        measured = Streams(
-            write_mb_s=stream_write_mb_s(self._folder, self._target, self._size),
-            read_mb_s=stream_read_mb_s(self._folder, self._target, self._size),
-        )
+        measured = Streams(write_mb_s=self._rate(stream_write), read_mb_s=self._rate(stream_read))
         if is_beside:
             self._rebuilt_bytes += self._written() - before
             self._rebuilt_s += time.monotonic() - began_s
-        (self._folder / "stream").unlink()
+        self._stage.stream.unlink()
         return measured
+
+    def _rate(self, measure: Callable[[Stage], float]) -> float:
+        amount = measure(self._stage)
+        return amount / self._stage.seconds
 
     def _rest_at_high_priority(self) -> float:
         self._steer("--resume")

@@ -24,7 +24,7 @@ from typing import Final
 import psutil
 
 from engine.units import GIB, KIB, MIB, TIB
-from tests.bench.measurements import drop_caches
+from tests.bench.systems import drop_kernel_caches
 from tests.e2e.harness import LivePool, live_pool
 
 SAMPLE: Final = 1000
@@ -81,11 +81,11 @@ class GrowingPool:
         with self._measuring(told, "rename"):
             for old, new in zip(added, renamed, strict=True):
                 old.rename(new)
-        drop_caches()
+        drop_kernel_caches()
         with self._measuring(told, "cold stat"):
             for path in chosen:
                 path.stat()
-        drop_caches()
+        drop_kernel_caches()
         with self._measuring(told, "cold read"):
             for path in chosen:
                 assert path.read_bytes() == BLOCK
