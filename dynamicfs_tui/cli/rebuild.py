@@ -128,7 +128,7 @@ def watch_work(session: Session, control: PoolControl, started_s: float) -> Pool
         session,
         control,
         lambda view: view.monotonic_s > started_s + SETTLE_S and _is_idle(view.reconcile),
-        _rebuild_progress,
+        work_progress,
     )
 
 
@@ -137,7 +137,8 @@ def _is_idle(reconcile: ReconcileView) -> bool:
     return not reconcile.active and not reconcile.waiting_s
 
 
-def _rebuild_progress(view: PoolView) -> str:
+def work_progress(view: PoolView) -> str:
+    """Return how far reconcile is, on one line."""
     reconcile = view.reconcile
     margin = reconcile.eta_margin_s
     left = format_duration(reconcile.eta_s) + (

@@ -27,6 +27,7 @@ LOOKING: Final = frozenset(
         "disks.plan",
         "disks.what_if",
         "work.list_work",
+        "work.plan_compaction",
         "scrubs.history",
         "files.where",
         "files.list_directory",
