@@ -28,6 +28,7 @@ from fusebridge.replies import (
     make_file_info,
     make_negative_entry,
     make_statistics,
+    make_unknown_entry,
     read_changes,
 )
 from fusebridge.runtime import Pool, Runtime
@@ -185,7 +186,8 @@ class Operations(pyfuse3.Operations):
             asked = self._readdir_names
             items = self._files.read_directory(InodeId(fh), start_id, asked)
             for item in items:
-                entry = make_entry(item.attributes)
+                known = item.attributes
+                entry = make_entry(known) if known else make_unknown_entry(item.inode_id)
                 if not pyfuse3.readdir_reply(token, item.name, entry, item.cookie):
                     self._readdir_names = max(READDIR_NAMES_MIN, given + 1)
                     return

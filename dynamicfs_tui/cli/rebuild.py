@@ -50,10 +50,11 @@ def run_rebuild(session: Session, arguments: Namespace) -> int:
         sentences = _steer(connection.control, arguments)
         if arguments.list:
             return _list_work(session, arguments, connection.control, sentences)
-        if sentences and not arguments.wait:
+        waits = arguments.wait or connection.owner is not Owner.OTHER
+        # Wishes are kept by the pool; moves that were not made end with their process.
+        if sentences and not arguments.wait and not (arguments.rebalance and waits):
             print_sentences(session, arguments, sentences)
             return ExitCode.FINE
-        waits = arguments.wait or connection.owner is not Owner.OTHER
         return _see_through(session, arguments, connection.control, sentences, waits=waits)
 
 
@@ -110,18 +111,23 @@ def _see_through(
         return ExitCode.FINE
     if not arguments.wait:
         session.note("no other process has the pool open, so this command does the work")
-    view = watch(
-        session,
-        control,
-        lambda view: view.monotonic_s > started_s + SETTLE_S and _is_idle(view.reconcile),
-        _rebuild_progress,
-    )
+    view = watch_work(session, control, started_s)
     _print_rebuild(session, arguments, sentences, view.reconcile)
     if view.reconcile.paused:
         session.note("reconcile is paused: rebuild --resume lets it go on")
     if view.reconcile.failed_items and not view.exposure.lost_extents:
         raise EngineError(f"{view.reconcile.failed_items} extents could not be rebuilt")
     return health_code(view)
+
+
+def watch_work(session: Session, control: PoolControl, started_s: float) -> PoolView:
+    """Return the view in which nothing is left of the work that began at *started_s*."""
+    return watch(
+        session,
+        control,
+        lambda view: view.monotonic_s > started_s + SETTLE_S and _is_idle(view.reconcile),
+        _rebuild_progress,
+    )
 
 
 def _is_idle(reconcile: ReconcileView) -> bool:

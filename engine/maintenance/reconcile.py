@@ -19,11 +19,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final, Protocol
 
-from engine.errors import DamagedDatabaseError, EngineError, EngineStoppedError
+from engine.errors import DamagedDatabaseError, EngineStoppedError
 from engine.ids import ExtentId
 from engine.limits import RECONCILE_ITEMS_MAX
 from engine.maintenance.deciding import Decider
 from engine.maintenance.desired import Action, PoolFacts
+from engine.maintenance.ending import Ending
 from engine.maintenance.mending import Mender, bytes_to_write
 from engine.maintenance.observed import FactsObserver
 from engine.maintenance.pacer import Pacer
@@ -66,6 +67,9 @@ class Reconcile:
         self._clock: Final = clock
         self._events: Final = parts.events
         self._topology: Final = parts.topology
+        self.ending: Final = Ending(
+            "reconcile", topology=parts.topology, store=parts.tables.store, events=parts.events
+        )
         self._policies: Final = parts.policies
         self._store: Final = parts.tables.store
         self._room: Final = parts.room
@@ -170,8 +174,11 @@ class Reconcile:
         self.steering.keep_totals(self._tally.totals, at_once=True)
 
     def rest_s(self) -> float:
-        """Return for how long a step would do nothing but rest; 0 when it would not."""
-        return self._pacer.rest_s(self._pacer.pace())
+        """Return for how long a step would only rest from work; 0 when it would not.
+
+        Without work there is nothing to rest from: the next look can wait.
+        """
+        return self._pacer.rest_s(self._pacer.pace()) if self.has_work() else 0.0
 
     def progress(self) -> ReconcileProgress:
         """Return where things stand; quick."""
@@ -237,6 +244,9 @@ class Reconcile:
                 facts = self._observer.facts()
             self._facts = facts
             self._tally.forget_held()
+            if started:
+                # Damage that was found a moment ago may not be committed; scans read what is.
+                self.ending.make_safe()
             self._restart_scan()
         return facts
 
@@ -361,11 +371,7 @@ class Reconcile:
             return True
         if not self._tally.active:
             return False
-        try:
-            # "Finished" is said of what survives us (P5).
-            self._topology.make_safe(self._store.open_generation)
-        except EngineError as error:
-            self._events.record(EventSeverity.WARNING, "reconcile", f"not safe yet: {error}")
+        self.ending.prepare()
         lost = self._tally.held.lost_extents()
         paths = self._paths.find(lost[:NAMED_LOST_MAX])
         names = [paths.get(one) or f"extent {one}" for one in lost[:NAMED_LOST_MAX]]

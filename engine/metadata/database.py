@@ -15,7 +15,7 @@ import apsw
 import apsw.sqlite_extra
 
 from engine.errors import DamagedDatabaseError
-from engine.metadata.schema import SCHEMA_SQL, SCHEMA_VERSION
+from engine.metadata.schema import LATER_INDEXES_SQL, SCHEMA_SQL, SCHEMA_VERSION
 from engine.units import KIB, MIB
 
 DATABASE_PAGE_BYTES: Final = 4 * KIB
@@ -65,6 +65,7 @@ def create_database(path: Path | str) -> apsw.Connection:
     connection.reserve_bytes(reserve=CHECKSUM_RESERVE_BYTES)
     _use_wal(connection)
     connection.execute(SCHEMA_SQL)
+    connection.execute(LATER_INDEXES_SQL)
     connection.pragma("application_id", APPLICATION_ID)
     connection.pragma("user_version", SCHEMA_VERSION)
     return connection
@@ -82,6 +83,8 @@ def open_database(path: Path | str) -> apsw.Connection:
         _use_wal(connection)
         version = connection.pragma("user_version")
         identity = connection.pragma("application_id")
+        if identity == APPLICATION_ID and version == SCHEMA_VERSION:
+            connection.execute(LATER_INDEXES_SQL)
     except apsw.Error as error:
         raise DamagedDatabaseError(f"metadata database {path}: {error}") from error
     if identity != APPLICATION_ID or version != SCHEMA_VERSION:

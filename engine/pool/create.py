@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -277,7 +277,7 @@ class _Creation:
             )
             for record in self._records:
                 tables.members.insert(record)
-            store_properties(tables.members, self._properties)
+            store_properties(tables.members, replace(self._properties, created_ns=now))
 
     def undo(self, *, remove_directory: bool) -> None:
         """Remove what was made; the disks were empty of labels before."""

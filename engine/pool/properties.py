@@ -37,6 +37,8 @@ class PoolProperties:
     narrow: Narrow = Narrow.OFF
     rebuild_delay_s: float = REBUILD_DELAY_S
     widen_delay_s: float = WIDEN_DELAY_S
+    created_ns: int = 0
+    """When the pool was made (epoch nanoseconds); 0 is not known."""
 
     def __post_init__(self) -> None:
         if self.rebuild_delay_s < 0 or self.widen_delay_s < 0:
@@ -57,6 +59,7 @@ def load_properties(members: MemberTable) -> PoolProperties:
         narrow=Narrow(members.property("narrow", str(default.narrow))),
         rebuild_delay_s=float(members.property("rebuild_delay_s", str(default.rebuild_delay_s))),
         widen_delay_s=float(members.property("widen_delay_s", str(default.widen_delay_s))),
+        created_ns=int(members.property("created_ns", str(default.created_ns))),
     )
 
 

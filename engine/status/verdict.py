@@ -83,6 +83,8 @@ class PoolCondition:
     clock_jump_s: float = 0.0
     heartbeats: Mapping[str, float] = field(default_factory=dict)
     """Seconds since each thread's last turn, beyond the rest it asked for."""
+    created_ns: int = 0
+    """When the pool was made (epoch nanoseconds); 0 is not known."""
     now_ns: int = 0
 
 
@@ -275,12 +277,18 @@ def _scrub_findings(condition: PoolCondition) -> Iterator[Finding]:
         files = counted(scrub.metadata_damaged, "journal or checkpoint file")
         yield Code.JOURNAL_FILES_DAMAGED, "", f"{files} damaged; others hold the same."
     late_s = (now_ns - scrub.next_ns) / _NS if scrub.next_ns else 0.0
-    age_s = (now_ns - scrub.finished_ns) / _NS if scrub.finished_ns else 0.0
-    if not scrub.running and (late_s > SCRUB_GRACE_S or age_s > SCRUB_DUE_S):
-        text = (
-            f"The last scrub ended {span(age_s)} ago." if age_s else "The scheduled scrub is late."
-        )
-        yield Code.SCRUB_OVERDUE, "", text
+    # A pool that was never scrubbed is as unread as it is old.
+    since_ns = scrub.finished_ns or condition.created_ns
+    age_s = (now_ns - since_ns) / _NS if since_ns else 0.0
+    if scrub.running or (late_s <= SCRUB_GRACE_S and age_s <= SCRUB_DUE_S):
+        return
+    if scrub.finished_ns:
+        text = f"The last scrub ended {span(age_s)} ago."
+    elif age_s > SCRUB_DUE_S:
+        text = f"No scrub has ended yet, and the pool is {span(age_s)} old."
+    else:
+        text = "The scheduled scrub is late."
+    yield Code.SCRUB_OVERDUE, "", text
 
 
 def _journal_findings(condition: PoolCondition) -> Iterator[Finding]:

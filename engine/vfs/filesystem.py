@@ -7,7 +7,7 @@ disk; slow ones may. See ``engine.vfs.interface`` for what each promises.
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Final
@@ -42,8 +42,9 @@ from engine.vfs.interface import (
     OpenMode,
     RenameFlags,
 )
+from engine.vfs.listing import Listing
 from engine.vfs.pending import Pending
-from engine.vfs.policy import Decision, FilePolicies
+from engine.vfs.policy import FilePolicies
 from engine.vfs.space import SpaceAccount
 from engine.vfs.sync import Syncer
 from engine.vfs.tree import Tree
@@ -102,7 +103,7 @@ class EngineFileSystem:
         self._namespace_ops, self._syncs = counter("namespace_ops_total"), counter("syncs_total")
         self.lookup = parts.tree.lookup
         self.get_attributes = parts.tree.get_attributes
-        self.read_directory = parts.tree.read_directory
+        self.read_directory = Listing(tables=parts.tables, tree=parts.tree).read_directory
         self.read_symlink = parts.tree.read_symlink
         self._policies = parts.policies
         self._xattrs = parts.xattrs
@@ -161,7 +162,10 @@ class EngineFileSystem:
 
     def unlink(self, parent: InodeId, name: bytes) -> None:
         self._begin_change()
-        self._tree.unlink(parent, name)
+        with self._store.operation():
+            moved = self._policies.before_unlink(parent, name)
+            self._tree.unlink(parent, name)
+            self._policies.after_move(moved)
 
     def remove_directory(self, parent: InodeId, name: bytes) -> None:
         self._begin_change()
@@ -195,13 +199,7 @@ class EngineFileSystem:
         flags: RenameFlags,
     ) -> None:
         with self._store.operation():
-            moved: Mapping[InodeId, Decision] = {}
-            if parent != new_parent:
-                over = flags & RenameFlags.EXCHANGE
-                moved = self._policies.before_move(
-                    self._tree.target_of(parent, name),
-                    self._tree.target_of(new_parent, new_name) if over else None,
-                )
+            moved = self._policies.before_rename(parent, name, new_parent, new_name, flags)
             self._tree.rename(parent, name, new_parent, new_name, flags)
             self._policies.after_move(moved)
 

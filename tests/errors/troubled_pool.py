@@ -323,7 +323,7 @@ def imported(template: Template) -> dict[bytes, bytes]:
         found = {}
         for item in fs.read_directory(ROOT_INODE, 0, 1000):
             if item.name not in (b".", b".."):
-                handle = fs.open(item.attributes.inode.inode_id, OpenMode.READ).handle
+                handle = fs.open(item.inode_id, OpenMode.READ).handle
                 found[item.name] = bytes(fs.read(handle, 0, EVERYTHING))
                 fs.release(handle)
     shutil.rmtree(copies)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
+
 from engine.ids import InodeId
+from engine.metadata.database import create_database, open_database
 from tests.unit.metadata.shadowed_store import ShadowedStore
 
 ROOT, OTHER = InodeId(1), InodeId(2)
@@ -100,3 +104,15 @@ def test_forgetting_an_inode_takes_its_target_and_attributes_and_no_others(
     assert names.list_xattrs(ROOT) == []
     assert names.target(OTHER) == b"to 2"
     assert names.get_xattr(OTHER, b"user.a") == b"v"
+
+
+def test_a_database_from_before_finds_the_names_of_a_file_as_quickly_as_a_new_one(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "meta.db"
+    with closing(create_database(path)) as made:
+        made.execute("DROP INDEX dentry_inode")
+
+    with closing(open_database(path)) as opened:
+        plan = opened.execute("EXPLAIN QUERY PLAN SELECT parent FROM dentry WHERE inode = 7")
+        assert ["dentry_inode" in str(step) for step in plan] == [True]
