@@ -23,7 +23,8 @@ from typing import Final
 
 from engine.pool.remote_control import reach_owner
 from fusebridge.mount_table import find_mount
-from tests.bench.measurements import MIB, Size, Target, stream_read_mb_s, stream_write_mb_s
+from tests.bench.rows import Size, Stage, stream_read, stream_write
+from tests.bench.systems import MIB, Subject, drop_kernel_caches
 from tests.e2e.harness import DYNAMICFS, LivePool, PoolPlan, live_pool, wait_for, wait_for_death
 from tests.e2e.terminal import LARGE, Terminal, terminal
 
@@ -45,11 +46,21 @@ class Stream:
 
 def measure_stream(pool: LivePool, size: Size) -> Stream:
     """Write and read a file on the mount, and delete it."""
-    target = Target(name="pool", path=pool.mountpoint, make_durable=pool.sync)
-    written = stream_write_mb_s(pool.mountpoint, target, size)
-    read = stream_read_mb_s(pool.mountpoint, target, size)
-    (pool.mountpoint / "stream").unlink()
-    return Stream(write_mb_s=written, read_mb_s=read)
+    subject = Subject(
+        name="pool",
+        path=pool.mountpoint,
+        folder=pool.root,
+        make_durable=pool.sync,
+        cool=drop_kernel_caches,
+    )
+    stage = Stage(subject, size, tarball=Path(os.devnull))
+    stage.folder.mkdir(exist_ok=True)
+    rates = []
+    for measure in (stream_write, stream_read):
+        amount = measure(stage)
+        rates.append(amount / stage.seconds)
+    stage.stream.unlink()
+    return Stream(write_mb_s=rates[0], read_mb_s=rates[1])
 
 
 @contextmanager
