@@ -30,7 +30,7 @@ from tests.e2e.terminal import LARGE, Terminal, terminal
 
 IDLE_S: Final = 10.0
 LOOK_S: Final = 0.02
-LIMIT_MIB_S: Final = 16
+LIMIT_MIB_S: Final = 2
 """Slow enough for a rebuild that lasts while the age of the picture is measured."""
 
 CLOCK_TICKS_S: Final = os.sysconf("SC_CLK_TCK")
