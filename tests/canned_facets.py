@@ -253,12 +253,24 @@ class CannedScrubs:
         return self.past
 
 
+POLICY_PLAN = PlanView(
+    verb="policy",
+    disk="",
+    plan_id="4b1d",
+    basis="cafe",
+    judgement=Judgement.SAFE,
+    reasons=("it survives the loss of 2 disks, as now",),
+    command="dynamicfs change-policy /srv/pool /vm copies:3",
+)
+
+
 class CannedFiles:
     """``FileControl`` with canned answers."""
 
     def __init__(self, record: Record) -> None:
         self._record = record
         self.place = WHERE
+        self.plan = POLICY_PLAN
         self.entries: Sequence[DirectoryEntryView] = ()
         self.folders: dict[str, Sequence[DirectoryEntryView]] = {}
         """Entries of single folders; ``entries`` are those of all others."""
@@ -272,6 +284,10 @@ class CannedFiles:
     def list_directory(self, path: str, limit: int) -> Sequence[DirectoryEntryView]:
         self._record("files.list_directory", path, limit)
         return self.folders.get(path, self.entries)[:limit]
+
+    def plan_redundancy(self, path: str, redundancy: str) -> PlanView:
+        self._record("files.plan_redundancy", path, redundancy)
+        return self.plan
 
     def set_redundancy(self, path: str, redundancy: str) -> str:
         self._record("files.set_redundancy", path, redundancy)

@@ -102,7 +102,8 @@ def disk_table(title: str) -> TableSpec[DiskView]:
 def _disk_columns(glyphs: Glyphs) -> list[Column[DiskView]]:
     def state(disk: DiskView, _width: int) -> Line:
         mark = glyphs.disks[disk.state] if disk.present else glyphs.missing
-        word = disk.state.value if disk.present else "missing"
+        gone = "detached" if disk.detached else "missing"
+        word = disk.state.value if disk.present else gone
         return line(Piece(f"{mark.symbol} {word}", mark.tone))
 
     def used(disk: DiskView, _width: int) -> Line:

@@ -31,6 +31,7 @@ LOOKING: Final = frozenset(
         "scrubs.history",
         "files.where",
         "files.list_directory",
+        "files.plan_redundancy",
         "files.list_policies",
         "files.find_orphans",
         "journal.events_since",

@@ -180,6 +180,10 @@ class RemoteFiles:
         expected = tuple[DirectoryEntryView, ...]
         return self._ask("files.list_directory", expected, path=path, limit=limit)
 
+    def plan_redundancy(self, path: str, redundancy: str) -> PlanView:
+        """Let the owner plan a policy."""
+        return self._ask("files.plan_redundancy", PlanView, path=path, redundancy=redundancy)
+
     def set_redundancy(self, path: str, redundancy: str) -> str:
         """Set the policy there."""
         return self._ask("files.set_redundancy", str, path=path, redundancy=redundancy)

@@ -139,6 +139,9 @@ class FileControl(Protocol):
     def list_directory(self, path: str, limit: int) -> Sequence[DirectoryEntryView]:
         """Return entries by name with their health, at most *limit*."""
 
+    def plan_redundancy(self, path: str, redundancy: str) -> PlanView:
+        """Return what ``set_redundancy`` would mean; changes nothing."""
+
     def set_redundancy(self, path: str, redundancy: str) -> str:
         """Set the policy of a file, a directory, or the pool (``path`` empty); empty inherits."""
 

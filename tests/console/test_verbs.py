@@ -38,7 +38,7 @@ ASKED = [
 ]
 
 
-LOOKS = ("scrubs.history",)
+LOOKS = ("scrubs.history", "work.list_work")
 """What a page asks for by itself; it changes nothing."""
 
 
@@ -181,6 +181,42 @@ def test_quitting_asks_first(key: str) -> None:
         await driver.press(key, "y")
 
     assert drive(healthy(), script).app.return_value == "quit"
+
+
+def test_quitting_when_idle_waits_for_the_rebuild() -> None:
+    async def script(driver: Driver) -> None:
+        await driver.press("q")
+        assert "[ when idle (w) ]" in driver.text()
+        await driver.press("w")
+        await driver.tick()
+        assert "the rebuild" in driver.toasts()[-1]
+        assert driver.app.return_value is None
+        driver.control.set_view(healthy())
+        await driver.tick()
+
+    assert drive(rebuilding(), script).app.return_value == "quit"
+
+
+def test_quitting_when_idle_can_be_taken_back() -> None:
+    async def script(driver: Driver) -> None:
+        await driver.press("q", "w", "q")
+        assert "so far" in driver.text()
+        await driver.press("escape")
+        driver.control.set_view(healthy())
+        await driver.tick()
+        assert driver.toasts()[-1] == "the console stays"
+
+    assert drive(rebuilding(), script).app.return_value is None
+
+
+def test_nothing_is_waited_for_when_nothing_is_under_way() -> None:
+    async def script(driver: Driver) -> None:
+        await driver.press("q")
+        assert "when idle" not in driver.text()
+        await driver.press("w")
+        assert "[ quit (y) ]" in driver.text()
+
+    drive(healthy(), script)
 
 
 def test_ctrl_c_gives_a_hint_and_does_not_quit() -> None:
