@@ -15,13 +15,25 @@ from engine.model.inode import Inode
 from engine.vfs.interface import AttributeChanges, Caller
 
 
-def changed(inode: Inode, changes: AttributeChanges, caller: Caller, *, now_ns: int) -> Inode:
-    """Return *inode* with *changes*; its size is as it is already."""
-    resized = changes.size is not None
-    mtime_ns = now_ns if resized else inode.mtime_ns
+def changed(
+    inode: Inode, changes: AttributeChanges, caller: Caller, *, size_before: int | None, now_ns: int
+) -> Inode:
+    """Return *inode* with *changes*; its size is as it is already, and was *size_before*.
+
+    Asking for the size a file has moves no time: the kernel, which keeps the
+    times of files, moves none either, and would be told another one later.
+    """
+    is_resized = changes.size is not None and changes.size != size_before
+    mode = _mode_after(inode, changes, caller)
+    asks_size_only = changes == AttributeChanges(
+        size=changes.size, ends_privileges=changes.ends_privileges
+    )
+    if changes.size is not None and asks_size_only and not is_resized and mode == inode.mode:
+        return inode
+    mtime_ns = now_ns if is_resized else inode.mtime_ns
     return replace(
         inode,
-        mode=_mode_after(inode, changes, caller),
+        mode=mode,
         uid=inode.uid if changes.uid is None else changes.uid,
         gid=inode.gid if changes.gid is None else changes.gid,
         atime_ns=inode.atime_ns if changes.atime_ns is None else changes.atime_ns,

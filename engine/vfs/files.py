@@ -257,8 +257,8 @@ class Files:
 
     # Size
 
-    def resize(self, inode_id: InodeId, size: int) -> None:
-        """Cut or extend a file; inside the caller's operation.
+    def resize(self, inode_id: InodeId, size: int) -> int:
+        """Cut or extend a file, inside the caller's operation; return how long it was.
 
         A cut detaches what is many rows long; Collect removes it later, and
         growing over such a rest finishes it first.
@@ -291,6 +291,7 @@ class Files:
                 if file is not None:
                     self._pending.forget(inode_id)
         self._tables.inodes.update(inode)
+        return current
 
     def _cut(self, inode: Inode, size: int) -> None:
         cleared = self._tables.file_map.clear(

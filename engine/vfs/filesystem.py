@@ -240,12 +240,13 @@ class EngineFileSystem:
             if ended is not None and changes.size is None and not self._handles.is_open(inode_id):
                 return Attributes(ended, 0)
         with self._store.operation():
-            if changes.size is not None:
-                self._files.resize(inode_id, changes.size)
+            size = changes.size
+            before = None if size is None else self._files.resize(inode_id, size)
             if changes.atime_ns is not None:
                 self._tree.accessed.forget(inode_id)
             inode = self._tree.inode(inode_id)
-            inode = changed(inode, changes, caller, now_ns=self._clock.now_ns())
+            now_ns = self._clock.now_ns()
+            inode = changed(inode, changes, caller, size_before=before, now_ns=now_ns)
             self._inodes.update(inode)
             return self._tree.attributes(inode)
 

@@ -74,6 +74,9 @@ class DataVerbs(MachineBase):
         self._note_size(node, size)
 
     def _note_size(self, node: Node, size: int) -> None:
+        if size == len(node.data):
+            self.note()  # Neither the bytes nor any time.
+            return
         if size < len(node.data):
             node.cut(size)
         else:
@@ -85,8 +88,12 @@ class DataVerbs(MachineBase):
         node = self.file(pick)
         fs = self.pool.filesystem
         fs.release(fs.open(node.inode_id, OpenMode.WRITE | OpenMode.TRUNCATE).handle)
-        node.mode &= ~(stat.S_ISUID | stat.S_ISGID)
-        self._note_size(node, 0)
+        had_privileges = node.mode & (stat.S_ISUID | stat.S_ISGID)
+        node.mode &= ~had_privileges
+        if had_privileges and not node.data:
+            self.note(node)
+        else:
+            self._note_size(node, 0)
 
     @rule(pick=PICKS, offset=st.integers(0, BIG), length=st.integers(0, 70_000))
     def read_a_part(self, pick: int, offset: int, length: int) -> None:

@@ -21,9 +21,10 @@ SOAK_STEPS = 400
 
 def _run(seed: int, steps: int, ours: Path, plain: Path) -> Differ:
     """Run one seed in directories of its own, which are gone afterwards."""
-    sides = Side(ours / f"seed{seed}"), Side(plain / f"seed{seed}")
+    # One deeper, so that what leads to ``..`` stays in them.
+    sides = Side(ours / f"seed{seed}" / "here"), Side(plain / f"seed{seed}" / "here")
     for side in sides:
-        side.root.mkdir()
+        side.root.mkdir(parents=True)
     differ = Differ(*sides)
     try:
         differ.fill()
@@ -33,7 +34,7 @@ def _run(seed: int, steps: int, ours: Path, plain: Path) -> Differ:
     finally:
         for side in sides:
             side.end()
-            shutil.rmtree(side.root)
+            shutil.rmtree(side.root.parent)
     return differ
 
 

@@ -12,9 +12,11 @@ import pytest
 
 from engine.limits import LINKS_MAX
 from engine.units import GIB, KIB, MIB
+from tests.posix.sides import Side
 
 pytestmark = pytest.mark.fuse
 
+EXCHANGE = 2
 TIB = 1024 * GIB
 BLOCK_BYTES = 512
 
@@ -117,6 +119,9 @@ def test_the_links_of_a_directory_are_its_directories_and_two(folder: Path) -> N
     (folder / "dir0").rename(folder / "dir1" / "below")
     assert folder.stat().st_nlink == 6
     assert (folder / "dir1").stat().st_nlink == 3
+    Side(folder).rename(b"file", b"dir1/below", EXCHANGE)
+    assert folder.stat().st_nlink == 7
+    assert (folder / "dir1").stat().st_nlink == 2
 
 
 @pytest.mark.soak

@@ -33,7 +33,18 @@ def _postgresql_programs() -> Path:
 @contextmanager
 def _server(programs: Path, data: Path, sockets: Path, user: str) -> Iterator[None]:
     """Run a PostgreSQL server on a socket alone; end it, whatever happens."""
-    control = ["runuser", "-u", user, "--", programs / "pg_ctl", "-D", data, "-w", "-t", "120"]
+    control: list[str | Path] = [
+        "runuser",
+        "-u",
+        user,
+        "--",
+        programs / "pg_ctl",
+        "-D",
+        data,
+        "-w",
+        "-t",
+        "120",
+    ]
     options = f"-c listen_addresses= -c unix_socket_directories={sockets} -c full_page_writes=on"
     run_tool([*control, "-l", data / "log", "-o", options, "start"], limit_s=LONG_S)
     try:
@@ -61,7 +72,7 @@ def test_a_postgresql_server_makes_its_cluster_and_bears_its_own_benchmark(
         )
 
     def ask(query: str) -> str:
-        words = ["psql", "-h", sockets, "-At", "-c", query, "postgres"]
+        words: list[str | Path] = ["psql", "-h", sockets, "-At", "-c", query, "postgres"]
         return run_tool([*as_server, *words]).strip()
 
     try:
@@ -78,7 +89,10 @@ def test_a_postgresql_server_makes_its_cluster_and_bears_its_own_benchmark(
         open_pool.mount_for_everybody()
         with _server(programs, data, sockets, user.pw_name):
             assert ask("SELECT sum(abalance) FROM pgbench_accounts") == balances == tellers
-            run_tool([*as_server, programs / "pg_amcheck", "-h", sockets, "-a"], limit_s=LONG_S)
+            ask("CREATE EXTENSION amcheck")
+            run_tool(
+                [*as_server, programs / "pg_amcheck", "-h", sockets, "postgres"], limit_s=LONG_S
+            )
         checked = run_tool(
             [*as_server, programs / "pg_checksums", "-c", "-D", data], limit_s=LONG_S
         )
@@ -128,8 +142,8 @@ def test_a_virtual_environment_with_pip_is_made_and_compiled(folder: Path) -> No
 def test_fio_verifies_two_jobs_that_write_at_random(folder: Path, engine: str) -> None:
     direct = "1" if engine == "libaio" else "0"
     run_tool(
-        ["fio", "--name=verify", f"--directory={folder}", "--rw=randrw", "--size=192m"]
-        + ["--numjobs=2", "--bs=4k-128k", "--bs_unaligned=0", "--verify=crc32c"]
+        ["fio", "--name=verify", f"--directory={folder}", "--rw=randwrite", "--size=192m"]
+        + ["--numjobs=2", "--bsrange=4k-128k", "--verify=crc32c"]
         + ["--verify_fatal=1", "--do_verify=1", f"--ioengine={engine}", f"--direct={direct}"]
         + ["--iodepth=8", "--randseed=7", "--fallocate=none", "--verify_state_save=0"]
         + ["--fsync=64", "--group_reporting"],
