@@ -29,6 +29,11 @@ def _condition(code: Code) -> str:
     return f'dynamicfs_condition{{code="{code}"}} == 1'
 
 
+def _on_condition(code: Code, name: str, *, wait: str, page: bool = False) -> AlertRule:
+    """Return an alert that fires while the engine tells *code*."""
+    return AlertRule(name=name, code=code, expression=_condition(code), wait=wait, page=page)
+
+
 ALERT_RULES: Final = (
     AlertRule(
         name="DynamicFSDataLost",
@@ -66,44 +71,17 @@ ALERT_RULES: Final = (
         wait="5m",
         page=True,
     ),
-    AlertRule(
-        name="DynamicFSMetadataDamaged",
-        code=Code.METADATA_DAMAGED,
-        expression=_condition(Code.METADATA_DAMAGED),
-        wait="0m",
-        page=True,
-    ),
-    AlertRule(
-        name="DynamicFSPoolFull",
-        code=Code.POOL_FULL,
-        expression=_condition(Code.POOL_FULL),
-        wait="5m",
-        page=True,
-    ),
+    _on_condition(Code.METADATA_DAMAGED, "DynamicFSMetadataDamaged", wait="0m", page=True),
+    _on_condition(Code.POOL_FULL, "DynamicFSPoolFull", wait="5m", page=True),
     AlertRule(
         name="DynamicFSPoolNearlyFull",
         code=Code.POOL_NEARLY_FULL,
         expression="dynamicfs_capacity_free_bytes / dynamicfs_capacity_total_bytes < 0.1",
         wait="30m",
     ),
-    AlertRule(
-        name="DynamicFSDiskFailed",
-        code=Code.DISK_FAILED,
-        expression=_condition(Code.DISK_FAILED),
-        wait="1m",
-    ),
-    AlertRule(
-        name="DynamicFSDiskMissing",
-        code=Code.DISK_MISSING,
-        expression=_condition(Code.DISK_MISSING),
-        wait="5m",
-    ),
-    AlertRule(
-        name="DynamicFSDrivePredictsFailure",
-        code=Code.DISK_SMART,
-        expression=_condition(Code.DISK_SMART),
-        wait="0m",
-    ),
+    _on_condition(Code.DISK_FAILED, "DynamicFSDiskFailed", wait="1m"),
+    _on_condition(Code.DISK_MISSING, "DynamicFSDiskMissing", wait="5m"),
+    _on_condition(Code.DISK_SMART, "DynamicFSDrivePredictsFailure", wait="0m"),
     AlertRule(
         name="DynamicFSDiskErrorsGrow",
         code=Code.DISK_ERRORS,
@@ -128,24 +106,9 @@ ALERT_RULES: Final = (
         expression='dynamicfs_rebuild_extents{state="failed"} > 0',
         wait="15m",
     ),
-    AlertRule(
-        name="DynamicFSJournalDiskMissing",
-        code=Code.JOURNALS_SHORT,
-        expression=_condition(Code.JOURNALS_SHORT),
-        wait="15m",
-    ),
-    AlertRule(
-        name="DynamicFSScrubOverdue",
-        code=Code.SCRUB_OVERDUE,
-        expression="time() - dynamicfs_scrub_last_finished_timestamp_seconds > 3024000",
-        wait="1h",
-    ),
-    AlertRule(
-        name="DynamicFSAuditSilent",
-        code=Code.AUDIT_SILENT,
-        expression=_condition(Code.AUDIT_SILENT),
-        wait="0m",
-    ),
+    _on_condition(Code.JOURNALS_SHORT, "DynamicFSJournalDiskMissing", wait="15m"),
+    _on_condition(Code.SCRUB_OVERDUE, "DynamicFSScrubOverdue", wait="1h"),
+    _on_condition(Code.AUDIT_SILENT, "DynamicFSAuditSilent", wait="0m"),
 )
 """Every rule. Where the engine judges (delays, made good elsewhere, wanted), the rule
 asks for its condition; where a number says it, the rule asks for the number."""

@@ -83,7 +83,7 @@ class Service:
         self._watch: Keeper | None = None
         try:
             if options is not None:
-                self.mount = Mount(
+                mount = self.mount = Mount(
                     self.pool.filesystem,
                     str(options.mountpoint),
                     name=name,
@@ -92,6 +92,7 @@ class Service:
                     on_exit=self._note_mount_ended,
                 )
                 self.mount.start(MOUNT_S_MAX)
+                self.pool.watch("fuse-dispatcher", lambda: mount.late_s)
             self.verbs = PoolVerbs(self.pool, mountpoint=self.mountpoint)
             if access.writes:
                 self.verbs.audited.recorded("open", self._told_open)(access.value)

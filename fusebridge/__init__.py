@@ -48,8 +48,9 @@ Of the kernel rather than of pyfuse3:
     kernel's cache after the server died. statfs always asks (``mount_table.probe``).
 17. *A flush per close is a request for nothing:* it is answered ENOSYS once. The
     kernel writes dirty pages and reports their errors at close by itself.
-18. *security.capability is asked for before the first write on every open
-    file;* inodes known to have none are remembered (``xattr_names``).
+18. *security.capability is asked for before every write(2),* 244 times for a
+    MiB in 4 KiB pieces, since this libfuse cannot say HANDLE_KILLPRIV_V2;
+    inodes known to have none are remembered (``xattr_names``).
 19. *Attributes in a listing stay in the kernel as long as any others.* Nothing
     is read ahead of what fits the reply, or it would be stale when given.
 20. *Names up to 1024 bytes arrive:* the bound of 255 is the engine's to keep.

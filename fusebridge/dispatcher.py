@@ -109,6 +109,7 @@ class Dispatcher:
         self._closing = False
         self._closing_deadline_s = 0.0
         self._sleeping = False
+        self._turn_began_s = 0.0
         self._finished = False
         self._finish_lock = threading.Lock()
 
@@ -169,6 +170,12 @@ class Dispatcher:
             self._closing = True
         self._wake()
 
+    @property
+    def late_s(self) -> float:
+        """Seconds since the turn in hand began; see ``Runtime.late_s``."""
+        began_s = self._turn_began_s  # Once: the serving thread writes it meanwhile.
+        return max(0.0, time.monotonic() - began_s) if began_s else 0.0
+
     # What pyfuse3 asks of trio (see fusebridge.trio_stand_in)
 
     async def wait_readable(self, descriptor: int) -> None:
@@ -220,6 +227,7 @@ class Dispatcher:
 
     def _turn(self) -> None:
         """Serve every class once, in bounded batches, or sleep."""
+        self._turn_began_s = time.monotonic()
         self._burst = 0
         while self._calls:
             self._calls.popleft()()
@@ -243,9 +251,11 @@ class Dispatcher:
             self._sleeping = False
             return
         timeout_s = self._closing_deadline_s - time.monotonic() if self._closing else None
+        self._turn_began_s = 0.0
         readable = self._descriptors.sleep(
             watch_kernel=self._reader is not None, timeout_s=timeout_s
         )
+        self._turn_began_s = time.monotonic()
         self._sleeping = False
         if readable:
             self._resume_reader()
@@ -341,6 +351,7 @@ class Dispatcher:
         leftovers = [*self._starts, *([self._root] if self._root is not None else [])]
         for task in leftovers:
             task.close()
+        self._turn_began_s = 0.0
         with self._finish_lock:
             self._finished = True
         while self._calls:

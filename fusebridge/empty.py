@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import stat
 import time
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Final
 
@@ -57,6 +58,8 @@ class EmptyFileSystem:
         self._names: dict[InodeId, dict[bytes, InodeId]] = {ROOT_INODE: {}}
         self._targets: dict[InodeId, bytes] = {}
         self._last_inode = 1
+        self._listings: dict[InodeId, list[tuple[InodeId, bytes]]] = {}
+        """As they were when a reader began at the top."""
 
     def lookup(self, parent: InodeId, name: bytes) -> Attributes:
         if name in (b".", b".."):
@@ -168,12 +171,15 @@ class EmptyFileSystem:
         self, inode_id: InodeId, after_cookie: int, limit: int
     ) -> Sequence[DirectoryItem]:
         """Resume by inode number; a hard link would be listed once only."""
-        items = [
-            DirectoryItem(name, child, self.get_attributes(child))
-            for name, child in self._names[inode_id].items()
-            if child > after_cookie
+        listing = self._listings.get(inode_id)
+        if listing is None or after_cookie == 0:
+            listing = sorted((child, name) for name, child in self._names[inode_id].items())
+            self._listings[inode_id] = listing
+        at = bisect_right(listing, after_cookie, key=lambda item: item[0])
+        return [
+            DirectoryItem(name, child, child, self.get_attributes(child))
+            for child, name in listing[at : at + limit]
         ]
-        return sorted(items, key=lambda item: item.cookie)[:limit]
 
     def get_xattr(self, inode_id: InodeId, name: bytes) -> bytes:
         raise NoAttributeError

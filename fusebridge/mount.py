@@ -100,6 +100,11 @@ class Mount:
         return self._thread is not None and self._thread.is_alive()
 
     @property
+    def late_s(self) -> float:
+        """Seconds since the serving thread began its turn in hand; large when it is stuck."""
+        return self._runtime.late_s
+
+    @property
     def device(self) -> str:
         """``major:minor`` of the mount; empty before ``start``."""
         return self._device

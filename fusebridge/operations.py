@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 import pyfuse3
@@ -28,10 +29,14 @@ from fusebridge.replies import (
     make_file_info,
     make_negative_entry,
     make_statistics,
+    make_unknown_entry,
     read_changes,
 )
 from fusebridge.runtime import Pool, Runtime
 from fusebridge.xattr_names import CapabilityMemory, check_name, is_visible
+
+OPEN_FLAGS_MAX: Final = 256
+"""Combinations whose meaning is remembered; programs use a handful."""
 
 READDIR_NAMES_MIN: Final = 16
 """Names asked for at once; grows with what the kernel's buffer takes."""
@@ -48,6 +53,7 @@ def caller_of(context: pyfuse3.RequestContext) -> Caller:
     return Caller(context.uid, context.gid)
 
 
+@lru_cache(maxsize=OPEN_FLAGS_MAX)
 def open_mode_of(flags: int, uid: int) -> OpenMode:
     """Return what the flags of open(2) mean to the engine when *uid* opens."""
     access = flags & os.O_ACCMODE
@@ -193,7 +199,8 @@ class Operations(pyfuse3.Operations):
             except StaleHandleError:
                 return  # It was removed while open: such a directory lists nothing.
             for item in items:
-                entry = make_entry(item.attributes)
+                known = item.attributes
+                entry = make_entry(known) if known else make_unknown_entry(item.inode_id)
                 if not pyfuse3.readdir_reply(token, item.name, entry, item.cookie):
                     self._readdir_names = max(READDIR_NAMES_MIN, given + 1)
                     return

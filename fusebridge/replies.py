@@ -6,6 +6,7 @@ from typing import Final
 
 import pyfuse3
 
+from engine.ids import InodeId
 from engine.vfs.interface import AttributeChanges, Attributes, FileSystemStatistics, OpenedFile
 
 CACHED_S: Final = 86_400.0
@@ -41,6 +42,20 @@ def make_negative_entry() -> pyfuse3.EntryAttributes:
     entry = pyfuse3.EntryAttributes()
     entry.st_ino = 0
     entry.entry_timeout = NEGATIVE_S
+    return entry
+
+
+def make_unknown_entry(inode_id: InodeId) -> pyfuse3.EntryAttributes:
+    """Return the entry of a name in a listing whose attributes cannot be told.
+
+    Without a file type the kernel lists the name and keeps nothing of it, so
+    whoever needs more looks it up and hears the error.
+    """
+    entry = pyfuse3.EntryAttributes()
+    entry.st_ino = inode_id
+    entry.st_mode = 0
+    entry.entry_timeout = 0
+    entry.attr_timeout = 0
     return entry
 
 

@@ -54,5 +54,13 @@ class Runtime(Protocol):
         When the session is over it runs at once, on the caller's thread.
         """
 
+    @property
+    def late_s(self) -> float:
+        """Seconds since the turn in hand began; 0 while nothing is to do. Any thread.
+
+        A turn is some requests, each served without waiting for a disk: one that
+        lasts for seconds is stuck in one of them. Takes no lock.
+        """
+
     def stop(self) -> None:
         """Take no more requests, finish those in hand; any thread may ask."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from engine.status.answers import (
     AgeBucketView,
     AuditView,
+    CompactionView,
     DirectoryEntryView,
     ExtentPlaceView,
     FragmentPlaceView,
@@ -191,6 +192,25 @@ class CannedWork:
     def rebalance(self) -> str:
         self._record("work.rebalance")
         return "done: rebalance"
+
+    def compact(self) -> str:
+        self._record("work.compact")
+        return "done: compact"
+
+    def plan_compaction(self) -> CompactionView:
+        self._record("work.plan_compaction")
+        return CompactionView(
+            percent=50,
+            extents=3,
+            live_bytes=1000,
+            read_bytes=9000,
+            written_bytes=2000,
+            freed_bytes=7000,
+        )
+
+    def set_compaction(self, percent: int) -> str:
+        self._record("work.set_compaction", percent)
+        return "done: set_compaction"
 
     def list_work(self, limit: int) -> Sequence[WorkItemView]:
         self._record("work.list_work", limit)

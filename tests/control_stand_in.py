@@ -163,10 +163,13 @@ class CannedControl:
         self._note("probe_disks")
         return ("disk-1: healthy", "disk-2: healthy")
 
-    def set_disk_health(self, disk: str, state: str) -> str:
+    def set_disk_health(
+        self, disk: str, state: str, basis: str = "", *, force: bool = False
+    ) -> str:
         if disk == "nowhere":
             raise UsageError(f"no disk is called {disk!r}")
-        return self._note(f"set_disk_health {disk} {state}")
+        words = ["set_disk_health", disk, state, *filter(None, [basis]), *["force"] * force]
+        return self._note(" ".join(words))
 
     def add_disk(self, path: str, tier: str, *, spare: bool = False) -> str:
         return self._note(f"add_disk {path} {tier}" + (" spare" if spare else ""))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import TextIO
+from typing import Final, TextIO
 
 from dynamicfs_tui.cli.command import SentenceParser, Session
 from dynamicfs_tui.cli.durations import format_duration
@@ -23,13 +23,12 @@ _CODES = {
 TARGETS_SHOWN = 8
 
 
-def add_consent(verb: SentenceParser) -> None:
+DRY_RUN_HELP: Final = "only show what would happen: 0 safe, 3 risky, 1 blocked"
+
+
+def add_consent(verb: SentenceParser, *, dry_run_help: str = DRY_RUN_HELP) -> None:
     """Give *verb* the options of everything that cannot simply be taken back."""
-    verb.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="only show what would happen: 0 safe, 3 risky, 1 blocked",
-    )
+    verb.add_argument("--dry-run", action="store_true", help=dry_run_help)
     verb.add_argument("--yes", action="store_true", help="do not ask")
 
 
@@ -85,9 +84,16 @@ def has_agreed(session: Session, arguments: Namespace, plan: PlanView) -> bool:
         return True
     print_plan(session.stderr, plan)
     wanted = plan.typed_name
-    question = f"Type {wanted} to go on: " if wanted else "Go on? [y/N] "
-    print(question, end="", file=session.stderr, flush=True)
-    answer = session.stdin.readline().strip()
     if wanted:
-        return answer == wanted
-    return answer.lower() in ("y", "yes")
+        return _answer(session, f"Type {wanted} to go on: ") == wanted
+    return asks_yes(session, "Go on?")
+
+
+def asks_yes(session: Session, question: str) -> bool:
+    """Return whether the operator, asked on the terminal, says yes; no is the default."""
+    return _answer(session, f"{question} [y/N] ").lower() in ("y", "yes")
+
+
+def _answer(session: Session, prompt: str) -> str:
+    print(prompt, end="", file=session.stderr, flush=True)
+    return session.stdin.readline().strip()

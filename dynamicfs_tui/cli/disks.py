@@ -6,10 +6,13 @@ from argparse import Namespace
 from pathlib import Path
 
 from dynamicfs_tui.cli.command import Session, Verbs, add_json
-from dynamicfs_tui.cli.connection import connect
+from dynamicfs_tui.cli.connection import Owner, connect
+from dynamicfs_tui.cli.consent import asks_yes
 from dynamicfs_tui.cli.gateway import Access
 from dynamicfs_tui.cli.output import health_code, print_json, print_sentences, print_table
+from dynamicfs_tui.cli.rebuild import WORKS_ITSELF, watch_work
 from engine.model.disk import Tier
+from engine.status.control import PoolControl
 from engine.status.views import DiskView, ExitCode
 from engine.units import format_bytes
 
@@ -19,7 +22,11 @@ def register(verbs: Verbs) -> None:
     add = verbs.add_for_pool("add-disk", run_add_disk, "make a directory a disk of the pool")
     add.add_argument("path", metavar="PATH", help="the directory, best a mounted disk's")
     add.add_argument("--tier", choices=[*Tier], default=Tier.HOT, help="its tier (hot)")
-    add.add_argument("--spare", action="store_true", help="use it only to heal")
+    how = add.add_mutually_exclusive_group()
+    how.add_argument("--spare", action="store_true", help="use it only to heal")
+    how.add_argument(
+        "--rebalance", action="store_true", help="move its share of what is there already to it"
+    )
     add_json(add)
 
     add_json(verbs.add_for_pool("list-disks", run_list_disks, "list the disks and their health"))
@@ -27,12 +34,28 @@ def register(verbs: Verbs) -> None:
 
 
 def run_add_disk(session: Session, arguments: Namespace) -> int:
-    """Add a disk."""
+    """Add a disk, and give it its share of the data where the operator wants that."""
     path = str(Path(arguments.path).absolute())
     with connect(session, arguments.pool, access=Access.READ_WRITE) as connection:
-        sentence = connection.control.add_disk(path, str(arguments.tier), spare=arguments.spare)
-    print_sentences(session, arguments, [sentence])
+        control = connection.control
+        sentences = [control.add_disk(path, str(arguments.tier), spare=arguments.spare)]
+        if _takes_share(session, arguments, control):
+            started_s = control.view().monotonic_s
+            sentences.append(control.work.rebalance())
+            if connection.owner is not Owner.OTHER:
+                session.note(WORKS_ITSELF)
+                watch_work(session, control, started_s)
+    print_sentences(session, arguments, sentences)
     return ExitCode.FINE
+
+
+def _takes_share(session: Session, arguments: Namespace, control: PoolControl) -> bool:
+    """Whether to rebalance: by its option, or asked at a terminal where there is data to move."""
+    if arguments.rebalance or arguments.spare or arguments.json or not session.stdin.isatty():
+        return bool(arguments.rebalance)
+    if not any(disk.fragment_count for disk in control.view().disks):
+        return False
+    return asks_yes(session, "Move its share of what is there already to the new disk now?")
 
 
 def run_list_disks(session: Session, arguments: Namespace) -> int:

@@ -9,10 +9,10 @@ from typing import Final
 
 from dynamicfs_tui.cli.command import SentenceParser, Session, Verbs, add_json
 from dynamicfs_tui.cli.connection import connect
+from dynamicfs_tui.cli.consent import add_consent, asks_yes, require_consent
 from dynamicfs_tui.cli.durations import format_duration
 from dynamicfs_tui.cli.gateway import Access
 from dynamicfs_tui.cli.output import print_json, print_sentences, print_table
-from engine.errors import UsageError
 from engine.status.answers import OrphanView
 from engine.status.views import ExitCode
 from engine.units import format_bytes
@@ -31,8 +31,7 @@ def register(verbs: Verbs) -> None:
     add_json(detect)
     clean = verbs.add_for_pool("cleanup-orphans", run_clean, "delete old orphans that may go")
     _add_min_age(clean)
-    clean.add_argument("--dry-run", action="store_true", help="only show what would be deleted")
-    clean.add_argument("--yes", action="store_true", help="do not ask")
+    add_consent(clean, dry_run_help="only show what would be deleted")
     add_json(clean)
     stats = verbs.add_for_pool("orphan-stats", run_stats, "count orphans by disk")
     _add_min_age(stats)
@@ -85,28 +84,27 @@ def _print_orphans(session: Session, arguments: Namespace, orphans: Sequence[Orp
 
 def run_clean(session: Session, arguments: Namespace) -> int:
     """Show what would go, ask, and delete it."""
+    require_consent(session, arguments)
     if arguments.dry_run:
         removable = [one for one in _found(session, arguments) if one.removable]
         _print_orphans(session, arguments, removable)
         return ExitCode.FINE
-    if not arguments.yes and not _agreed(session, arguments):
-        session.note("nothing was changed")
-        return ExitCode.FAILED
+    # One connection: what is asked about is what this very process would delete.
     with connect(session, arguments.pool, access=Access.READ_WRITE) as connection:
-        sentence = connection.control.files.clean_orphans(arguments.min_age_hours)
+        files = connection.control.files
+        if not arguments.yes:
+            found = files.find_orphans(LISTED_MAX, arguments.min_age_hours)
+            if not asks_yes(session, _question(found)):
+                session.note("nothing was changed")
+                return ExitCode.FAILED
+        sentence = files.clean_orphans(arguments.min_age_hours)
     print_sentences(session, arguments, [sentence])
     return ExitCode.FINE
 
 
-def _agreed(session: Session, arguments: Namespace) -> bool:
-    """Ask on the terminal, with the figures; UsageError when there is none to ask."""
-    if not session.stdin.isatty():
-        raise UsageError("nobody can be asked here: add --yes to delete, or --dry-run to look")
-    removable = [one for one in _found(session, arguments) if one.removable]
-    size = format_bytes(sum(one.bytes for one in removable))
-    question = f"Delete {len(removable)} orphans, {size}? [y/N] "
-    print(question, end="", file=session.stderr, flush=True)
-    return session.stdin.readline().strip().lower() in ("y", "yes")
+def _question(orphans: Sequence[OrphanView]) -> str:
+    removable = [one for one in orphans if one.removable]
+    return f"Delete {len(removable)} orphans, {format_bytes(sum(one.bytes for one in removable))}?"
 
 
 def run_stats(session: Session, arguments: Namespace) -> int:

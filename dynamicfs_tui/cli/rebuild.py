@@ -20,6 +20,8 @@ from engine.units import format_bytes
 SETTLE_S: Final = 0.5
 """A view this much newer than the start of a rebuild shows whether it has work."""
 
+WORKS_ITSELF: Final = "no other process has the pool open, so this command does the work"
+
 LISTED_MAX: Final = 1000
 """Items that ``--list`` shows."""
 
@@ -50,10 +52,11 @@ def run_rebuild(session: Session, arguments: Namespace) -> int:
         sentences = _steer(connection.control, arguments)
         if arguments.list:
             return _list_work(session, arguments, connection.control, sentences)
-        if sentences and not arguments.wait:
+        waits = arguments.wait or connection.owner is not Owner.OTHER
+        # Moves that are not made here wait until somebody opens the pool again.
+        if sentences and not arguments.wait and not (arguments.rebalance and waits):
             print_sentences(session, arguments, sentences)
             return ExitCode.FINE
-        waits = arguments.wait or connection.owner is not Owner.OTHER
         return _see_through(session, arguments, connection.control, sentences, waits=waits)
 
 
@@ -109,13 +112,8 @@ def _see_through(
         _print_rebuild(session, arguments, sentences, None)
         return ExitCode.FINE
     if not arguments.wait:
-        session.note("no other process has the pool open, so this command does the work")
-    view = watch(
-        session,
-        control,
-        lambda view: view.monotonic_s > started_s + SETTLE_S and _is_idle(view.reconcile),
-        _rebuild_progress,
-    )
+        session.note(WORKS_ITSELF)
+    view = watch_work(session, control, started_s)
     _print_rebuild(session, arguments, sentences, view.reconcile)
     if view.reconcile.paused:
         session.note("reconcile is paused: rebuild --resume lets it go on")
@@ -124,12 +122,23 @@ def _see_through(
     return health_code(view)
 
 
+def watch_work(session: Session, control: PoolControl, started_s: float) -> PoolView:
+    """Return the view in which nothing is left of the work that began at *started_s*."""
+    return watch(
+        session,
+        control,
+        lambda view: view.monotonic_s > started_s + SETTLE_S and _is_idle(view.reconcile),
+        work_progress,
+    )
+
+
 def _is_idle(reconcile: ReconcileView) -> bool:
     """Tell whether nothing is left that can be done now; pending work waits for a disk."""
     return not reconcile.active and not reconcile.waiting_s
 
 
-def _rebuild_progress(view: PoolView) -> str:
+def work_progress(view: PoolView) -> str:
+    """Return how far reconcile is, on one line."""
     reconcile = view.reconcile
     margin = reconcile.eta_margin_s
     left = format_duration(reconcile.eta_s) + (

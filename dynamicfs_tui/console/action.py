@@ -49,6 +49,8 @@ class Action:
     weight: Weight = Weight.VIEW
     footer: int = 0
     """Rank in the footer, 1 first; 0 keeps it out."""
+    topic: str = ""
+    """What it decides on: it waits until the last change of the same topic is seen."""
     needs_writable: bool = False
     """Whether a read-only pool refuses it."""
     refusal: Refusal = lambda _scene: ""
@@ -79,6 +81,8 @@ class Action:
             return "this console is read-only"
         if self.needs_writable and not scene.view.writable:
             return f"the pool is read-only: {scene.view.read_only_reason or 'no reason given'}"
+        if self.topic in scene.under_way:
+            return "the change before it is under way"
         return self.refusal(scene)
 
 

@@ -112,6 +112,11 @@ GLOBAL_ACTIONS: Final = (
         help="Take back what was just done, for ten seconds after it.",
     ),
     Action(
+        action_id="repaint", keys=("ctrl+l",), title="repaint", group=CONSOLE,
+        run=lambda desk: desk.repaint(),
+        help="Paint the whole screen again, should another program have written on it.",
+    ),
+    Action(
         action_id="help", keys=("question_mark", "f1"), title="help", group=CONSOLE, footer=1,
         run=lambda desk: desk.open_help(),
         help="This page: keys and symbols.",

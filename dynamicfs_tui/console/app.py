@@ -13,6 +13,7 @@ from textual import events
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.timer import Timer
 
 from dynamicfs_tui.console.action import MOVE, Action, key_name
 from dynamicfs_tui.console.actions import ACTIONS, actions_of, find_action
@@ -34,6 +35,9 @@ logger = logging.getLogger(__name__)
 
 POLL_S: Final = 0.25
 """Between two views."""
+
+SETTLED_S: Final = 0.3
+"""After the last change of size by so much, the whole screen is painted once more."""
 
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
@@ -89,7 +93,7 @@ class ConsoleApp(App[str]):
         self.poll_s: Final = poll_s
         self._chosen_keys = keymap
         self._start = start
-        self._feed = Feed(take_view or control.view, clock=self.clock)
+        self.feed: Final = Feed(take_view or control.view, clock=self.clock)
         self.desk: Final = ConsoleDesk(self, control, holder=holder)
         self.frame: Final = Frame(self.desk)
         self._alarms = Alarms()
@@ -98,6 +102,7 @@ class ConsoleApp(App[str]):
         self._last_word: HealthWord | None = None
         self._on_signal: Callable[[signal.Signals], None] | None = None
         self._catches_signals = False
+        self._settling: Timer | None = None
         self.animation_level = "none"
         for each in THEMES:
             self.register_theme(each)
@@ -129,7 +134,7 @@ class ConsoleApp(App[str]):
         self._open_start()
         self.tick()
         if self.poll_s is not None:
-            self._feed.start(self.poll_s)
+            self.feed.start(self.poll_s)
             self.set_interval(self.poll_s, self.tick)
 
     def _open_start(self) -> None:
@@ -143,7 +148,7 @@ class ConsoleApp(App[str]):
             self.desk.tell(f"layout.pane: {name} has no pane {pane}; there are {known}", bad=True)
 
     def on_unmount(self) -> None:
-        self._feed.stop()
+        self.feed.stop()
 
     def _stop_for(self, number: signal.Signals) -> None:
         if self._on_signal is not None:
@@ -152,13 +157,24 @@ class ConsoleApp(App[str]):
 
     def on_resize(self, _event: events.Resize) -> None:
         self.call_after_refresh(self.redraw)
+        # Textual ignores a size it knows already. But a terminal that was made
+        # smaller and larger again meanwhile, faster than we looked, has cut off
+        # rows and columns that Textual believes to be there.
+        if self._settling is not None:
+            self._settling.stop()
+        self._settling = self.set_timer(SETTLED_S, self.repaint)
+
+    def repaint(self) -> None:
+        """Paint every cell of the terminal, whatever may be on it."""
+        for screen in self.screen_stack[-1:]:  # None is left while the console ends.
+            screen.refresh()
 
     # Drawing
 
     def tick(self) -> None:
         """Take the newest view and draw what changed. Never raises."""
-        self._feed.poll()
-        if self._feed.view is not None and self._alarms.observe(self._feed.view.events):
+        self.feed.poll()
+        if self.feed.view is not None and self._alarms.observe(self.feed.view.events):
             self.bell()
         self._tell_when_worse()
         self.redraw()
@@ -167,10 +183,10 @@ class ConsoleApp(App[str]):
         """Draw when there is something new, or *anew* in any case."""
         scene = self._scene()
         if scene is None:
-            self.frame.show_notice(f"waiting for the pool\n{safe(self._feed.fault)}")
+            self.frame.show_notice(f"waiting for the pool\n{safe(self.feed.fault)}")
             return
         state = (
-            self._feed.changes,
+            self.feed.changes,
             scene.now_ns // 1_000_000_000,
             scene.selected_uuid,
             scene.held_s is None,
@@ -192,7 +208,7 @@ class ConsoleApp(App[str]):
         return scene
 
     def _scene(self) -> Scene | None:
-        feed = self._feed
+        feed = self.feed
         view, rates, held_s = feed.view, feed.rates, None
         if self._held is not None:
             since_s, held = self._held
@@ -216,6 +232,7 @@ class ConsoleApp(App[str]):
             alarms=self._alarms.open,
             keymap=self._chosen_keys,
             undo=self.desk.undo_title,
+            under_way=self.desk.under_way,
         )
 
     def _keep_selection(self, uuids: list[str]) -> None:
@@ -226,7 +243,7 @@ class ConsoleApp(App[str]):
             self.selected_uuid = uuids[min(place, len(uuids) - 1)] if uuids else ""
 
     def _tell_when_worse(self) -> None:
-        view = self._feed.view
+        view = self.feed.view
         if view is None:
             return
         word, before = view.verdict.word, self._last_word
@@ -261,6 +278,7 @@ class ConsoleApp(App[str]):
         action = find_action(action_id)
         if action.changes_pool:
             self._held = None  # Nobody decides on an old picture.
+            self.feed.poll()
         scene = self._scene()
         if scene is None:
             if action_id == "quit":

@@ -30,6 +30,7 @@ from dynamicfs_tui.console.question import Question
 from dynamicfs_tui.console.question_dialog import QuestionDialog
 from dynamicfs_tui.console.scene import Scene
 from dynamicfs_tui.console.text import safe
+from dynamicfs_tui.console.under_way import VIEWS_UNTIL_SEEN, UnderWay
 from dynamicfs_tui.console.undo import UNDO_S, Undo
 from engine.status.control import PoolControl
 
@@ -52,6 +53,7 @@ class ConsoleDesk:
         self._control = control
         self._holder = holder
         self._undo: Undo | None = None
+        self._under_way = UnderWay()
         self._trail: list[str] = []
 
     @property
@@ -68,19 +70,35 @@ class ConsoleDesk:
         undo = self._undo
         return undo.title if undo is not None and undo.is_open(self._now_s()) else ""
 
+    @property
+    def under_way(self) -> frozenset[str]:
+        """Topics of actions whose last change is not seen in the newest view yet."""
+        return self._under_way.topics(self._app.feed.views_taken)
+
     def _now_s(self) -> float:
         return self._app.clock.monotonic_s()
 
     # Verbs
 
-    def act(self, title: str, call: Call, *, undo: Call | None = None) -> None:
+    def act(self, title: str, call: Call, *, undo: Call | None = None, topic: str = "") -> None:
         def done(said: str) -> None:
             if undo is not None:
-                self._undo = Undo(title=title, call=undo, until_s=self._now_s() + UNDO_S)
+                until_s = self._now_s() + UNDO_S
+                self._undo = Undo(title=title, call=undo, topic=topic, until_s=until_s)
+            ended()
             self.tell(said if undo is None else f"{said}\nu takes it back")
+
+        def refused(why: str) -> None:
+            ended()
+            self.tell(f"{title}: {why}", bad=True)
+
+        def ended() -> None:
+            self._under_way.end(topic, self._app.feed.views_asked)
+            self._app.feed.hurry(VIEWS_UNTIL_SEEN)
             self._app.tick()
 
-        self.fetch(title, call, done)
+        self._under_way.begin(topic)
+        self.fetch(title, call, done, failed=refused)
 
     def ask(self, plan: Plan, call: Call) -> None:
         def answered(confirmed: bool | None) -> None:  # noqa: FBT001 - Textual calls it so
@@ -171,7 +189,7 @@ class ConsoleDesk:
     def take_back(self) -> None:
         undo, self._undo = self._undo, None
         if undo is not None and undo.is_open(self._now_s()):
-            self.act(f"undo {undo.title}", undo.call)
+            self.act(f"undo {undo.title}", undo.call, topic=undo.topic)
 
     # Pages
 
@@ -210,6 +228,9 @@ class ConsoleDesk:
 
     def redraw(self) -> None:
         self._app.redraw(anew=True)
+
+    def repaint(self) -> None:
+        self._app.repaint()
 
     def toggle_hold(self) -> None:
         self._app.toggle_hold()

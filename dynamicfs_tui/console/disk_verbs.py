@@ -158,6 +158,7 @@ def _spare(desk: Desk, disk: DiskView) -> None:
         "spare",
         lambda control: control.disks.set_spare(disk.uuid, spare=wanted),
         undo=lambda control: control.disks.set_spare(disk.uuid, spare=not wanted),
+        topic="spare",
     )
 
 
@@ -210,7 +211,7 @@ REMOVE: Final = Action(
 
 SPARE: Final = Action(
     action_id="disk.spare", keys=("W",), title="spare", group=POOL,
-    weight=Weight.REVERSIBLE, needs_writable=True, refusal=_when(_any),
+    weight=Weight.REVERSIBLE, topic="spare", needs_writable=True, refusal=_when(_any),
     run=_on_disk(_spare),
     help="Make the selected disk a spare, used to heal only, or an ordinary disk.",
 )  # fmt: skip

@@ -45,7 +45,13 @@ class Feed:
         self._book = RateBook()
         self._taken_s = clock.monotonic_s()
         self._thread: threading.Thread | None = None
-        self._ended = threading.Event()
+        self._ended = False
+        self._awake = threading.Event()
+        self._hurried = 0
+        self.views_asked = 0
+        """How many views have been asked for; only the one who takes them counts."""
+        self.views_taken = 0
+        """How many of them had been asked for when the newest one used was."""
         self._newest: _Taken | None = None
         """Published by the thread by reference; the UI thread only reads it."""
         self._used: _Taken | None = None
@@ -69,21 +75,33 @@ class Feed:
 
     def stop(self) -> None:
         """End the thread; it is not waited for, since the engine may not answer it."""
-        self._ended.set()
+        self._ended = True
+        self._awake.set()
+
+    def hurry(self, views: int) -> None:
+        """Take the next *views* at once: something was just changed."""
+        self._hurried = views
+        self._awake.set()
 
     def _run(self, poll_s: float) -> None:
-        while not self._ended.is_set():
+        while not self._ended:
             self._newest = self._take()
-            self._ended.wait(poll_s)
+            if self._hurried:
+                self._hurried -= 1
+                continue
+            self._awake.wait(poll_s)
+            self._awake.clear()
 
     def _take(self) -> _Taken:
+        self.views_asked += 1
+        number = self.views_asked
         try:
             view = self._take_view()
         except Exception as error:
             # Whatever is wrong in the engine, the operator must keep the
             # screen; it is shown as a badge.
-            return _Taken(view=None, error=error, at_s=self._clock.monotonic_s())
-        return _Taken(view=view, error=None, at_s=self._clock.monotonic_s())
+            return _Taken(view=None, error=error, at_s=self._clock.monotonic_s(), number=number)
+        return _Taken(view=view, error=None, at_s=self._clock.monotonic_s(), number=number)
 
     def poll(self) -> None:
         """Use the newest view. Never raises: a console that dies helps nobody in a failure."""
@@ -91,6 +109,7 @@ class Feed:
         if taken is None or taken is self._used:
             return
         self._used = taken
+        self.views_taken = taken.number
         error = taken.error
         if taken.view is not None:
             try:
@@ -123,6 +142,8 @@ class _Taken:
     view: PoolView | None
     error: Exception | None
     at_s: float
+    number: int
+    """How many were asked for with it."""
 
 
 def differ(one: PoolView, other: PoolView) -> bool:

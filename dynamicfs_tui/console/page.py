@@ -37,8 +37,11 @@ class Desk(Protocol):
     def page(self) -> Page:
         """The page that is seen."""
 
-    def act(self, title: str, call: Call, *, undo: Call | None = None) -> None:
-        """Run *call* in a thread and tell its answer; ``u`` runs *undo* for ten seconds."""
+    def act(self, title: str, call: Call, *, undo: Call | None = None, topic: str = "") -> None:
+        """Run *call* in a thread and tell its answer; ``u`` runs *undo* for ten seconds.
+
+        Actions of *topic* are refused until its effect is seen.
+        """
 
     def ask(self, plan: Plan, call: Call) -> None:
         """Show *plan*; when the operator agrees, ``act``."""
@@ -82,6 +85,9 @@ class Desk(Protocol):
 
     def redraw(self) -> None:
         """Draw the page again: something other than the view has changed."""
+
+    def repaint(self) -> None:
+        """Paint every cell of the terminal, whatever may be on it."""
 
     def next_pane(self, step: int) -> None:
         """Move the focus by *step* panes."""

@@ -47,6 +47,9 @@ class Scene:
     undo: str = ""
     """What ``u`` would take back; empty when nothing."""
 
+    under_way: frozenset[str] = frozenset()
+    """Topics of actions whose last change is not seen in *view* yet."""
+
     @property
     def selected(self) -> DiskView | None:
         """The disk under the cursor."""

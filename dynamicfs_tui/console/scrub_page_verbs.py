@@ -16,8 +16,12 @@ from dynamicfs_tui.console.scrub_targets import (
 )
 from dynamicfs_tui.console.text import short_bytes
 from dynamicfs_tui.console.work_verbs import parse_limit
+from engine.status.control import PoolControl
 from engine.status.views import Intensity
 from engine.units import MIB
+
+TOPIC: Final = "scrub"
+"""What the settings decide on: one waits until the change before it is seen."""
 
 
 def _busy(scene: Scene) -> str:
@@ -53,9 +57,17 @@ def _ask_target(desk: Desk, *, repair: bool) -> None:
 
 def _pause_or_resume(desk: Desk) -> None:
     if desk.scene.view.scrub.paused:
-        desk.act("resume scrub", lambda c: c.scrubs.resume(), undo=lambda c: c.scrubs.pause())
+        desk.act("resume scrub", _resume, undo=_pause, topic=TOPIC)
     else:
-        desk.act("pause scrub", lambda c: c.scrubs.pause(), undo=lambda c: c.scrubs.resume())
+        desk.act("pause scrub", _pause, undo=_resume, topic=TOPIC)
+
+
+def _pause(control: PoolControl) -> str:
+    return control.scrubs.pause()
+
+
+def _resume(control: PoolControl) -> str:
+    return control.scrubs.resume()
 
 
 def _next_intensity(desk: Desk) -> None:
@@ -66,6 +78,7 @@ def _next_intensity(desk: Desk) -> None:
         f"scrub intensity {after.value}",
         lambda control: control.scrubs.set_intensity(after.value),
         undo=lambda control: control.scrubs.set_intensity(before.value),
+        topic=TOPIC,
     )
 
 
@@ -88,6 +101,7 @@ def _limit(desk: Desk) -> None:
                 "scrub limit",
                 lambda control: control.scrubs.limit(bytes_s),
                 undo=lambda control: control.scrubs.limit(before),
+                topic=TOPIC,
             )
 
     desk.inquire(
@@ -116,6 +130,7 @@ def _schedule(desk: Desk) -> None:
             "scrub schedule",
             lambda control: control.scrubs.schedule(" ".join(text.split())),
             undo=lambda control: control.scrubs.schedule(before),
+            topic=TOPIC,
         ),
     )
 
@@ -142,26 +157,26 @@ AGAIN: Final = Action(
 
 PAUSE: Final = Action(
     action_id="scrub.pause", keys=("P",), title="pause", group=POOL, footer=6,
-    weight=Weight.REVERSIBLE, refusal=_idle, run=_pause_or_resume,
+    weight=Weight.REVERSIBLE, topic=TOPIC, refusal=_idle, run=_pause_or_resume,
     label=lambda scene: "resume" if scene.view.scrub.paused else "pause",
     help="Pause the scrub, or let it go on at its cursor; a pause outlives a restart.",
 )  # fmt: skip
 
 INTENSITY: Final = Action(
     action_id="scrub.intensity", keys=("I",), title="intensity", group=POOL, footer=8,
-    weight=Weight.REVERSIBLE, run=_next_intensity,
+    weight=Weight.REVERSIBLE, topic=TOPIC, run=_next_intensity,
     help="Next intensity of scrubs: low, medium, high.",
 )  # fmt: skip
 
 LIMIT: Final = Action(
     action_id="scrub.limit", keys=("T",), title="limit", group=POOL, footer=9,
-    weight=Weight.REVERSIBLE, run=_limit,
+    weight=Weight.REVERSIBLE, topic=TOPIC, run=_limit,
     help="Set the limit of scrubs in MiB/s.",
 )  # fmt: skip
 
 SCHEDULE: Final = Action(
     action_id="scrub.schedule", keys=("W",), title="when", group=POOL, footer=10,
-    weight=Weight.REVERSIBLE, run=_schedule,
+    weight=Weight.REVERSIBLE, topic=TOPIC, run=_schedule,
     help="Set when scrubs start by themselves: nightly, every N h, manual.",
 )  # fmt: skip
 

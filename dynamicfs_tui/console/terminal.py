@@ -2,7 +2,8 @@
 
 C libraries (libfuse among them) write to file descriptor 2, where Textual
 paints. ``protect_terminal`` gives Textual a duplicate of the terminal and
-points descriptor 2 at a log.
+points descriptor 2 at a log. A size in the environment is forgotten: it is the
+one of the shell's start, and would be believed more than the terminal.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from engine.errors import UsageError
 
 STDERR_FD = 2
+_SIZE_VARIABLES = ("COLUMNS", "LINES")
 
 
 class NoTerminalError(UsageError):
@@ -50,6 +52,7 @@ def protect_terminal(log_path: Path) -> Iterator[None]:
         os.dup2(log_fd, STDERR_FD, inheritable=True)
     finally:
         os.close(log_fd)
+    told = {name: os.environ.pop(name) for name in _SIZE_VARIABLES if name in os.environ}
     before = sys.__stderr__
     terminal = os.fdopen(terminal_fd, "w", encoding="utf-8", closefd=False)
     # The driver paints on sys.__stderr__; there is no other way to hand it a file.
@@ -58,6 +61,7 @@ def protect_terminal(log_path: Path) -> Iterator[None]:
         yield
     finally:
         sys.__stderr__ = before  # type: ignore[misc]
+        os.environ.update(told)
         terminal.close()
         sys.stderr.flush()
         os.dup2(terminal_fd, STDERR_FD, inheritable=True)

@@ -17,6 +17,7 @@ class Undo:
 
     title: str
     call: Call
+    topic: str
     until_s: float
     """Monotonic seconds."""
 

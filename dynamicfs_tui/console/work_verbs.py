@@ -17,6 +17,9 @@ from engine.status.control import PoolControl
 from engine.status.views import ReconcileView, WorkPriority
 from engine.units import MIB
 
+TOPIC: Final = "rebuild"
+"""What all of them decide on: one waits until the change before it is seen."""
+
 STEP_RATIO: Final = 0.1
 """How much ``-`` and ``+`` change the limit."""
 
@@ -55,9 +58,9 @@ def _stands(job: ReconcileView) -> bool:
 
 def _pause_or_resume(desk: Desk) -> None:
     if _stands(desk.scene.view.reconcile):
-        desk.act("resume", lambda control: control.work.resume(), undo=_pause)
+        desk.act("resume", lambda control: control.work.resume(), undo=_pause, topic=TOPIC)
     else:
-        desk.act("pause", _pause, undo=lambda control: control.work.resume())
+        desk.act("pause", _pause, undo=lambda control: control.work.resume(), topic=TOPIC)
 
 
 def _pause(control: PoolControl) -> str:
@@ -76,6 +79,7 @@ def set_limit(desk: Desk, bytes_s: int) -> None:
             f"limit {_limit_text(bytes_s)}",
             lambda control: control.work.limit(bytes_s),
             undo=lambda control: control.work.limit(before),
+            topic=TOPIC,
         )
 
 
@@ -160,6 +164,7 @@ def _next_priority(desk: Desk) -> None:
         f"priority {after.value}",
         lambda control: control.work.set_priority(after.value),
         undo=lambda control: control.work.set_priority(before.value),
+        topic=TOPIC,
     )
 
 
@@ -170,6 +175,7 @@ def _full_speed(desk: Desk) -> None:
         "full speed off" if asked else "full speed",
         lambda control: control.work.full_speed(seconds),
         undo=lambda control: control.work.full_speed(before),
+        topic=TOPIC,
     )
 
 
@@ -205,7 +211,7 @@ def prefer(desk: Desk, start: str) -> None:
             text=start,
             check=check,
         ),
-        lambda path: desk.act("prefer", lambda c: c.work.prefer(path), undo=restore),
+        lambda path: desk.act("prefer", lambda c: c.work.prefer(path), undo=restore, topic=TOPIC),
     )
 
 
@@ -217,7 +223,7 @@ START: Final = Action(
 
 PAUSE: Final = Action(
     action_id="work.pause", keys=("P",), title="pause", group=POOL, footer=4,
-    weight=Weight.REVERSIBLE, run=_pause_or_resume, label=_pause_label,
+    weight=Weight.REVERSIBLE, topic=TOPIC, run=_pause_or_resume, label=_pause_label,
     help="Pause the rebuild, or let it go on; a pause outlives a restart.",
 )  # fmt: skip
 
@@ -229,30 +235,30 @@ CANCEL: Final = Action(
 
 LESS: Final = Action(
     action_id="work.less", keys=("minus",), title="slower", group=POOL,
-    weight=Weight.REVERSIBLE, run=_less,
+    weight=Weight.REVERSIBLE, topic=TOPIC, run=_less,
     help="Lower the limit of the rebuild by a tenth.",
 )  # fmt: skip
 
 MORE: Final = Action(
     action_id="work.more", keys=("plus",), title="faster", group=POOL,
-    weight=Weight.REVERSIBLE, run=_more,
+    weight=Weight.REVERSIBLE, topic=TOPIC, run=_more,
     help="Raise the limit of the rebuild by a tenth.",
 )  # fmt: skip
 
 LIMIT: Final = Action(
     action_id="work.limit", keys=("T", "f6"), title="limit", group=POOL, footer=5,
-    weight=Weight.REVERSIBLE, run=_exact_limit,
+    weight=Weight.REVERSIBLE, topic=TOPIC, run=_exact_limit,
     help="Set the limit of the rebuild in MiB/s; shows what it means for the ETA.",
 )  # fmt: skip
 
 PRIORITY: Final = Action(
     action_id="work.priority", keys=("F",), title="mode", group=POOL, footer=8,
-    weight=Weight.REVERSIBLE, run=_next_priority,
+    weight=Weight.REVERSIBLE, topic=TOPIC, run=_next_priority,
     help="Next priority against users: low, normal, high.",
 )  # fmt: skip
 
 FULL_SPEED: Final = Action(
     action_id="work.full_speed", keys=("H",), title="full speed", group=POOL, footer=9,
-    weight=Weight.REVERSIBLE, run=_full_speed, label=_full_speed_label,
+    weight=Weight.REVERSIBLE, topic=TOPIC, run=_full_speed, label=_full_speed_label,
     help="High priority and no limit for an hour, or an end to that.",
 )  # fmt: skip

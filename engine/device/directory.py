@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Self
 
+from engine.device.abandonment import refuse_if_abandoned
 from engine.device.calls import FileSystemCalls
 from engine.device.direct_io import DIRECT_READ_BYTES_MIN, read_direct
 from engine.device.directory_journal import DirectoryJournal
@@ -75,6 +76,8 @@ class DirectoryDevice:
         self._temp_numbers = itertools.count()
         self._anchored: set[str] = set()
         self._anchored_lock = threading.Lock()
+        self._aside_lock = threading.Lock()
+        self._label_lock = threading.Lock()
 
     @classmethod
     def open(cls, path: str, expect_label: LabelCheck | None = None) -> Self:
@@ -185,6 +188,7 @@ class DirectoryDevice:
             Use(self._handle, f"delete {name}") as root,
             self._folder(root, folder_of(name)) as folder,
         ):
+            refuse_if_abandoned(name)
             self._calls.unlink(folder, name.rpartition("/")[2])
             self._discard(name)
 
@@ -192,10 +196,14 @@ class DirectoryDevice:
         check_name(name)
         source_folder, leaf = folder_of(name), name.rpartition("/")[2]
         with (
+            self._aside_lock,
             Use(self._handle, f"set aside {name}") as root,
             self._folder(root, source_folder) as source,
             self._made_folder(root, QUARANTINE_FOLDER) as quarantine,
         ):
+            # One that hangs in its rename keeps the lock: else a second would
+            # make the name free for good bytes, which the first took away late.
+            refuse_if_abandoned(name)
             for sequence in itertools.count():
                 new_leaf = quarantine_name(name, sequence).rpartition("/")[2]
                 try:
@@ -271,7 +279,12 @@ class DirectoryDevice:
             return read_label(root)
 
     def set_label(self, data: bytes) -> None:
-        with Use(self._handle, LABEL_NAME) as root, self._folder(root, TMP_FOLDER) as tmp:
+        with (
+            # A label that hangs in its rename must not come to lie over a newer one.
+            self._label_lock,
+            Use(self._handle, LABEL_NAME) as root,
+            self._folder(root, TMP_FOLDER) as tmp,
+        ):
             temp_name = f"{next(self._temp_numbers):x}.label"
             with self._writer.written(tmp, temp_name, [data]):
                 self._calls.rename_over(tmp, temp_name, root, LABEL_NAME)

@@ -92,10 +92,13 @@ class MetadataScrub:
             self.begin()
             self._pieces = self._inspect(heed)
         try:
-            return next(self._pieces, None)
+            checked = next(self._pieces, None)
         except BaseException:
             self._pieces = None
             raise
+        if checked is None:
+            self._pieces = None
+        return checked
 
     def findings(self) -> list[MetadataFinding]:
         """Return what the inspection found."""

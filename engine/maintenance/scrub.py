@@ -16,6 +16,7 @@ from typing import Final
 
 from engine.errors import EngineStoppedError, UsageError
 from engine.ids import ExtentId
+from engine.maintenance.ending import Ending
 from engine.maintenance.paths import PathFinder
 from engine.maintenance.progress import Rate
 from engine.maintenance.scrub_findings import Findings
@@ -48,6 +49,9 @@ class Scrub:
         """Go on where a scrub was when the pool was closed."""
         self._parts: Final = parts
         self._clock: Final = parts.clock
+        self.ending: Final = Ending(
+            "scrub", topology=parts.topology, store=parts.tables.store, events=parts.events
+        )
         self._pace: Final = ScrubPace(parts.clock)
         self.settings: Final = ScrubSettings(parts.clock, parts.tables, self._pace, parts.zone)
         self.records: Final = ScrubRecords(
@@ -265,6 +269,7 @@ class Scrub:
         state = self._state
         self._findings.name_files(now=True)
         self._settle(limit=len(self._findings.fragments))
+        self.ending.prepare()
         with self._lock:
             state.running = state.paused = False
             state.finished_ns = self._clock.now_ns()

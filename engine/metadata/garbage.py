@@ -1,4 +1,4 @@
-"""Which extents may have lost their last segment. Protected by the write lock.
+"""Which extents lost segments, perhaps their last. Protected by the write lock.
 
 Only a hint that saves searching: what a crash makes it forget is found again
 by a sweep over all extents.
@@ -6,7 +6,11 @@ by a sweep over all extents.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
+
 from engine.ids import ExtentId
+from engine.limits import RECONCILE_ITEMS_MAX
 
 
 class Garbage:
@@ -15,6 +19,7 @@ class Garbage:
     def __init__(self) -> None:
         self._candidates: set[ExtentId] = set()
         self._landing: set[ExtentId] = set()
+        self._shrunk: set[ExtentId] = set()
 
     def suspect(self, extents: frozenset[ExtentId]) -> None:
         """These lost a segment, perhaps their last."""
@@ -38,6 +43,23 @@ class Garbage:
         taken = [one for one in self._candidates if one not in self._landing][:limit]
         self._candidates.difference_update(taken)
         return taken
+
+    def note_shrunk(self, extents: Iterable[ExtentId]) -> None:
+        """These have fewer live bytes than before, or none; more than the bound are forgotten."""
+        for extent_id in extents:
+            if len(self._shrunk) < RECONCILE_ITEMS_MAX:
+                self._shrunk.add(extent_id)
+
+    def take_shrunk(self, limit: int) -> list[ExtentId]:
+        """Return up to *limit* extents that have fewer live bytes than before."""
+        taken = list(islice(self._shrunk, limit))
+        self._shrunk.difference_update(taken)
+        return taken
+
+    @property
+    def shrunk_count(self) -> int:
+        """How many extents wait in ``take_shrunk``."""
+        return len(self._shrunk)
 
     @property
     def count(self) -> int:

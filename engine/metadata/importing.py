@@ -17,9 +17,9 @@ from engine.metadata.chain import journal_source
 from engine.metadata.decision import Decision
 from engine.metadata.files import DATABASE_NAME, place_database, remove_database
 from engine.metadata.history import choose_head
-from engine.metadata.rebuild import bases_on, rebuild
+from engine.metadata.rebuild import bases_on, damaged_checkpoints, rebuild
 from engine.metadata.recovery import SCRATCH_NAME, refuse_foreign_disks
-from engine.metadata.scan import scan_disk
+from engine.metadata.scan import scan_disks
 from engine.metadata.summaries import DiskScan, LocalState, RootSummary
 from engine.model.label import DiskLabel
 
@@ -73,7 +73,7 @@ def survey(devices: Mapping[DiskUuid, Device]) -> ImportSurvey:
         SplitHistoryError: they hold two histories of one pool.
         PoolError: they are of different pools, or hold no history.
     """
-    scans = _scan(devices)
+    scans = scan_disks(devices)
     decision, head = _decide(scans)
     return ImportSurvey(
         pool_uuid=head.header.pool_uuid,
@@ -86,8 +86,16 @@ def survey(devices: Mapping[DiskUuid, Device]) -> ImportSurvey:
     )
 
 
-def import_pool(devices: Mapping[DiskUuid, Device], into: Path) -> RootSummary:
-    """Make ``metadata.db`` in *into* at the head of *devices*; return the head.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedMetadata:
+    """A database was made at ``head``. ``events`` say what was damaged on the way."""
+
+    head: RootSummary
+    events: tuple[str, ...]
+
+
+def import_pool(devices: Mapping[DiskUuid, Device], into: Path) -> ImportedMetadata:
+    """Make ``metadata.db`` in *into* at the head of *devices*.
 
     *into* is created if need be. The database is there whole or not at all.
 
@@ -100,11 +108,11 @@ def import_pool(devices: Mapping[DiskUuid, Device], into: Path) -> RootSummary:
     for name in (DATABASE_NAME, CONFIGURATION_NAME):
         if (into / name).exists():
             raise PoolError(f"{into} holds a pool already ({name}); import into another directory")
-    scans = _scan(devices)
+    scans = scan_disks(devices)
     decision, head = _decide(scans)
     into.mkdir(parents=True, exist_ok=True)
     scratch = into / SCRATCH_NAME
-    rebuild(
+    passed = rebuild(
         scratch,
         head=head,
         bases=bases_on(scans, decision.chain),
@@ -113,11 +121,7 @@ def import_pool(devices: Mapping[DiskUuid, Device], into: Path) -> RootSummary:
     )
     place_database(scratch, into / DATABASE_NAME)
     remove_database(scratch)
-    return head
-
-
-def _scan(devices: Mapping[DiskUuid, Device]) -> list[DiskScan]:
-    return [scan_disk(disk, device) for disk, device in sorted(devices.items())]
+    return ImportedMetadata(head=head, events=(*damaged_checkpoints(scans), *passed))
 
 
 def _decide(scans: list[DiskScan]) -> tuple[Decision, RootSummary]:

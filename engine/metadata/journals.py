@@ -16,7 +16,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Final
 
 from engine.clock import Clock, SystemClock
 from engine.device.protocol import Device
@@ -28,10 +27,12 @@ from engine.errors import (
     QuorumError,
 )
 from engine.ids import DiskUuid, Epoch, Generation
-from engine.limits import DEVICE_CALL_S_MAX
 from engine.metadata.disks import JournalDisks
 from engine.metadata.quorum import JournalSet
 from engine.metadata.shipping import (
+    ROOTS_PER_CALL,
+    STRAGGLER_S_MAX,
+    SUBMIT_S_MAX,
     Member,
     MemberState,
     MemberView,
@@ -45,12 +46,6 @@ from engine.metadata.tending import Tender
 from engine.observe.events import EventSeverity
 
 __all__ = ["JournalShipper", "MemberState", "MemberView", "ShippedRoot"]
-
-SUBMIT_S_MAX: Final = 2 * DEVICE_CALL_S_MAX
-"""How long a committer waits for room before it is told that there is no quorum."""
-
-_ROOTS_PER_CALL: Final = 32
-"""Bounds a call, so that its age says whether the disk hangs."""
 
 OnEvent = Callable[[EventSeverity, str], None]
 
@@ -91,7 +86,7 @@ class JournalShipper:
         self._callbacks: list[Callable[[Generation], None]] = []
         self._telling = threading.Lock()
         self._told = acknowledged
-        self._closed = False
+        self._closing = self._closed = False
         self._tender = Tender(
             disks=disks,
             clock=self._clock,
@@ -228,32 +223,41 @@ class JournalShipper:
     def close(self, timeout_s: float) -> None:
         """Wait up to *timeout_s* for what was submitted, then stop. Repeatable.
 
-        Calls that hang stay behind in their disks' threads and change nothing.
+        Members that are being sent something get a moment more, so that they
+        need no catching up at the next open. Calls that hang stay behind in
+        their disks' threads and change nothing.
         """
         end_s = self._clock.monotonic_s() + timeout_s
         with self._changed:
-            while not self._closed and self._ring.acknowledged < self._ring.last:
-                left_s = end_s - self._clock.monotonic_s()
-                if left_s <= 0:
-                    break
-                self._clock.wait(self._changed, left_s)
+            self._closing = True
+            self._wait_while(lambda: self._ring.acknowledged < self._ring.last, end_s)
+            stragglers_s = min(end_s, self._clock.monotonic_s() + STRAGGLER_S_MAX)
+            self._wait_while(self._any_sending, stragglers_s)
             self._closed = True
             for member in self._members.values():
                 member.attempt += 1
             self._changed.notify_all()
         self._tender.stop(timeout_s)
 
+    def _wait_while(self, holds: Callable[[], bool], end_s: float) -> None:
+        """Wait for a change after which *holds* is false, or for *end_s*; lock held."""
+        while not self._closed and holds():
+            left_s = end_s - self._clock.monotonic_s()
+            if left_s <= 0:
+                return
+            self._clock.wait(self._changed, left_s)
+
+    def _any_sending(self) -> bool:
+        return any(member.is_sending for member in self._members.values())
+
     # Sending
 
     def _wait_for_room(self) -> None:
-        end_s = self._clock.monotonic_s() + SUBMIT_S_MAX
-        while self._ring.is_full and not self._closed:
-            left_s = end_s - self._clock.monotonic_s()
-            if left_s <= 0:
-                raise QuorumError(f"{self._ring.last - self._ring.acknowledged} roots wait")
-            self._clock.wait(self._changed, left_s)
+        self._wait_while(lambda: self._ring.is_full, self._clock.monotonic_s() + SUBMIT_S_MAX)
         if self._closed:
             raise EngineStoppedError("the journals are closed")
+        if self._ring.is_full:
+            raise QuorumError(f"{self._ring.last - self._ring.acknowledged} roots wait")
 
     def _queue(self, root: ShippedRoot) -> QueuedRoot:
         """Take over a change of J, if *root* is one."""
@@ -324,7 +328,7 @@ class JournalShipper:
                 return
             count += 1
             root = self._confirm(member, attempt, root.generation)
-            if count == _ROOTS_PER_CALL and root is not None:
+            if count == ROOTS_PER_CALL and root is not None:
                 self._yield_call(member, attempt)
                 return
 
@@ -348,6 +352,8 @@ class JournalShipper:
     def _rest(self, member: Member) -> None:
         """End a call because nothing is left in the ring for *member*; lock held."""
         member.is_sending = False
+        if self._closing:
+            self._changed.notify_all()
         end = self._ring.last if member.until is None else member.until
         if member.holds(end):
             member.state, member.reason = MemberState.CURRENT, ""

@@ -48,6 +48,16 @@ def bases_on(scans: Sequence[DiskScan], chain: Sequence[RootSummary]) -> list[Ba
     return sorted(found, key=lambda base: (-base.root.generation, base.disk))
 
 
+def damaged_checkpoints(scans: Sequence[DiskScan]) -> list[str]:
+    """Return a sentence for each checkpoint on *scans* that no rebuild can begin with."""
+    return [describe_damage(scan.disk, what) for scan in scans for what in scan.unreadable]
+
+
+def describe_damage(disk: DiskUuid, what: str) -> str:
+    """Return what people are told of a checkpoint that was passed over, and can do."""
+    return f"disk {disk}: a checkpoint cannot be used ({what}): have it copied anew, scrub --repair"
+
+
 def open_base(base: Base, device: Device, scratch: Path) -> apsw.Connection:
     """Unpack *base* to *scratch*, which is replaced, and open it.
 
@@ -120,41 +130,40 @@ def rebuild(
     bases: Sequence[Base],
     devices: Mapping[DiskUuid, Device],
     sources: Sequence[RecordSource],
-) -> None:
+) -> list[str]:
     """Make a closed database at *head* in *scratch*, its log emptied.
 
     The newest base is tried first, then older ones, then the empty database.
+    Returns a sentence for each base that could not be read and was passed over.
 
     Raises:
         DamagedRecordError: no base leads to *head*; the first reason is given.
             *scratch* is gone.
     """
     failure: Exception | None = None
+    passed: list[str] = []
     for base in (*bases, None):
         try:
-            _rebuild_from(base, scratch, head=head, devices=devices, sources=sources)
+            connection = _open(base, scratch, devices)
+        except (CorruptionError, DeviceError, apsw.Error) as error:
+            failure = failure or error
+            if base is not None:
+                passed.append(describe_damage(base.disk, f"{base.name}: {error}"))
+            continue
+        try:
+            replay(connection, sources, head)
+            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         except (CorruptionError, QuorumError, DeviceError, apsw.Error) as error:
             failure = failure or error
         else:
-            return
+            return passed
+        finally:
+            connection.close()
     remove_database(scratch)
     raise DamagedRecordError(f"the metadata cannot be made again: {failure}") from failure
 
 
-def _rebuild_from(
-    base: Base | None,
-    scratch: Path,
-    *,
-    head: RootSummary,
-    devices: Mapping[DiskUuid, Device],
-    sources: Sequence[RecordSource],
-) -> None:
+def _open(base: Base | None, scratch: Path, devices: Mapping[DiskUuid, Device]) -> apsw.Connection:
     if base is None:
-        connection = open_empty(scratch)
-    else:
-        connection = open_base(base, devices[base.disk], scratch)
-    try:
-        replay(connection, sources, head)
-        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-    finally:
-        connection.close()
+        return open_empty(scratch)
+    return open_base(base, devices[base.disk], scratch)

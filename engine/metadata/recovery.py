@@ -38,8 +38,8 @@ from engine.metadata.files import (
 from engine.metadata.history import choose_head
 from engine.metadata.labels import promise_epoch
 from engine.metadata.quorum import JournalSet
-from engine.metadata.rebuild import bases_on, rebuild, replay
-from engine.metadata.scan import scan_disk, scan_local
+from engine.metadata.rebuild import bases_on, damaged_checkpoints, rebuild, replay
+from engine.metadata.scan import scan_disks, scan_local
 from engine.metadata.summaries import DiskScan, LocalState, RootSummary
 
 SCRATCH_NAME: Final = "metadata.db.rebuilding"
@@ -93,7 +93,7 @@ def open_metadata(
         DamagedRecordError: no reachable disk leads to the head.
         DeviceError: never; a disk that refuses is lagging.
     """
-    scans = [scan_disk(disk, device) for disk, device in sorted(devices.items())]
+    scans = scan_disks(devices)
     local = scan_local(pool_dir / DATABASE_NAME)
     refuse_foreign_disks(scans, local)
     decision = choose_head(scans, local)
@@ -142,6 +142,7 @@ class _Opening:
             for scan in scans
             for gap in scan.gaps
         ]
+        self._events += damaged_checkpoints(scans)
 
     def view(self) -> OpenedMetadata:
         """Return a database at the head, leaving all others alone."""
@@ -253,7 +254,7 @@ class _Opening:
             connection.close()
 
     def _rebuild_into(self, scratch: Path, sources: Sequence[RecordSource]) -> None:
-        rebuild(
+        self._events += rebuild(
             scratch,
             head=self._head,
             bases=bases_on(self._scans, self._decision.chain),

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
@@ -100,10 +101,30 @@ def scan_disk(disk: DiskUuid, device: Device) -> DiskScan:
         if label.disk_uuid != disk:
             return DiskScan(disk=disk, label=label, damage=f"the label is of {label.disk_uuid}")
         roots, gaps = _scan_journal(device)
-        checkpoints = tuple(scan_checkpoints(device))
+        unreadable: list[str] = []
+        checkpoints = tuple(scan_checkpoints(device, unreadable.append))
     except (DeviceError, DamagedRecordError) as error:
         return DiskScan(disk=disk, label=label, damage=str(error) or type(error).__name__)
-    return DiskScan(disk=disk, label=label, checkpoints=checkpoints, roots=roots, gaps=gaps)
+    return DiskScan(
+        disk=disk,
+        label=label,
+        checkpoints=checkpoints,
+        roots=roots,
+        gaps=gaps,
+        unreadable=tuple(unreadable),
+    )
+
+
+def scan_disks(devices: Mapping[DiskUuid, Device]) -> list[DiskScan]:
+    """Return what each of *devices* holds, in order; all are asked at once.
+
+    So however many of them hang, the wait is one.
+    """
+    if not devices:
+        return []
+    with ThreadPoolExecutor(len(devices), thread_name_prefix="disk-scan") as threads:
+        started = [threads.submit(scan_disk, *item) for item in sorted(devices.items())]
+    return [one.result() for one in started]
 
 
 def _scan_journal(device: Device) -> tuple[tuple[RootSummary, ...], tuple[Generation, ...]]:
@@ -122,13 +143,20 @@ def _scan_journal(device: Device) -> tuple[tuple[RootSummary, ...], tuple[Genera
     return tuple(roots), tuple(gaps)
 
 
-def scan_checkpoints(device: Device) -> Iterator[CheckpointSummary]:
-    """Yield the checkpoints of *device* whose head is intact; DeviceError passes."""
+def scan_checkpoints(
+    device: Device, on_damage: Callable[[str], None] = lambda _text: None
+) -> Iterator[CheckpointSummary]:
+    """Yield the checkpoints of *device* whose head is intact; DeviceError passes.
+
+    *on_damage* hears of each other one: its name, and what is wrong with it.
+    """
     for stored in device.list(CHECKPOINT_FOLDER):
         try:
             header, head_hash = read_checkpoint_head(open_stored(device, stored.name))
-        except DamagedRecordError:
-            continue  # Another disk's copy, the older one or the journals serve.
+        except DamagedRecordError as error:
+            # Another disk's copy, the older one or the journals serve.
+            on_damage(f"{stored.name}: {error}")
+            continue
         yield CheckpointSummary(
             name=stored.name,
             root=RootSummary(header=header, root_hash=head_hash, size_bytes=0),

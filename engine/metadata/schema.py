@@ -181,3 +181,6 @@ CREATE TABLE outbox (
     record BLOB NOT NULL
 ) STRICT;
 """
+
+LATER_INDEXES_SQL: Final = "CREATE INDEX IF NOT EXISTS dentry_inode ON dentry (inode)"
+"""Indexes that databases of this schema may lack: they come when one is opened."""

@@ -13,11 +13,23 @@ from typing import Final
 
 from engine.errors import QuorumError
 from engine.ids import DiskUuid, Epoch, Generation
-from engine.limits import OUTBOX_BYTES_MAX, OUTBOX_ROOTS_MAX, PROBE_S
+from engine.limits import DEVICE_CALL_S_MAX, OUTBOX_BYTES_MAX, OUTBOX_ROOTS_MAX, PROBE_S
 from engine.metadata.quorum import JournalSet
 
 RING_ROOTS_MAX: Final = 64 * OUTBOX_ROOTS_MAX
 """Acknowledged roots kept for slow members, if OUTBOX_BYTES_MAX allows."""
+
+STRAGGLER_S_MAX: Final = 1.0
+"""How long a close waits for members that are behind the acknowledged root.
+
+It would count without them; with them a disk that answers holds every root.
+"""
+
+SUBMIT_S_MAX: Final = 2 * DEVICE_CALL_S_MAX
+"""How long a committer waits for room before it is told that there is no quorum."""
+
+ROOTS_PER_CALL: Final = 32
+"""Bounds a call, so that its age says whether the disk hangs."""
 
 RETRY_S: Final = PROBE_S
 FAILURE_FORGOTTEN_S: Final = 60.0

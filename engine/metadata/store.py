@@ -29,6 +29,7 @@ from engine.metadata.numbers import Numbers
 from engine.metadata.replay import Head, count_rows, write_head
 from engine.metadata.rows import DamageNote, Rows
 from engine.metadata.schema import TRACKED_TABLES
+from engine.metadata.write_lock import WriteLock
 from engine.model.root import RootRecord
 
 OVERFULL_RATIO: Final = 8
@@ -79,7 +80,7 @@ class MetadataStore:
 
     def __init__(self, connection: apsw.Connection, *, template: RootRecord, clock: Clock) -> None:
         """Continue behind *template*, the header of the database's newest group."""
-        self.lock = threading.RLock()
+        self.lock = WriteLock()
         self.connection = connection
         self.rows = Rows(connection, DamageNote())
         self._clock = clock
@@ -340,8 +341,7 @@ class MetadataStore:
         for table in TRACKED_TABLES:
             session.attach(table)
         self._session = session
-        self._staged = []
-        self._staged_bytes = 0
+        self._staged, self._staged_bytes = [], 0
         self._rows_before = self.connection.total_changes()
         self._dirty_since_s = None
         self.pressure.clear()

@@ -53,7 +53,8 @@ class DiskScan:
     """What one disk holds of the metadata. ``damage`` says why it does not count.
 
     ``gaps`` are the generations behind which its journal is unreadable though
-    valid records follow.
+    valid records follow. ``unreadable`` says of each checkpoint whose head is
+    damaged what is wrong; other copies or the journals serve in its place.
     """
 
     disk: DiskUuid
@@ -62,6 +63,7 @@ class DiskScan:
     checkpoints: tuple[CheckpointSummary, ...] = ()
     roots: tuple[RootSummary, ...] = ()
     gaps: tuple[Generation, ...] = ()
+    unreadable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,7 @@ class ReaderPool:
     def __init__(self, path: Path, note: DamageNote | None = None) -> None:
         """*note* hears of damage that reads meet."""
         self._path = path
-        self._note = note or DamageNote()
+        self.note: Final = note or DamageNote()
         self._condition = threading.Condition()
         self._idle: list[apsw.Connection] = []
         self._busy = 0
@@ -54,7 +54,7 @@ class ReaderPool:
             self._busy += 1
             connection = self._idle.pop() if self._idle else None
         try:
-            with reported(self._note):
+            with reported(self.note):
                 if connection is None:
                     connection = open_reader(self._path)
                 connection.execute("BEGIN")

@@ -71,6 +71,9 @@ NAMES: Final[Mapping[str, MetricName]] = MappingProxyType(
         "namespace_ops_total": _counter("Changes of names and attributes."),
         "syncs_total": _counter("Calls of fsync and sync answered."),
         "groups_total": _counter("Transaction groups committed."),
+        "write_lock_held_p99_seconds": _gauge(
+            "What 99 of 100 holds of the metadata's write lock stayed below, to a factor of two."
+        ),
         "dirty_bytes": _gauge("Bytes accepted and not yet durable."),
     }
 )

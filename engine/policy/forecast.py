@@ -44,11 +44,12 @@ class Forecast:
         fragment_bytes: int,
         holders: Set[DiskId],
         successor: DiskId | None = None,
-    ) -> None:
+    ) -> int:
         """Find a place for *moving* fragments of each of *extents* alike extents.
 
         *fragment_bytes* is one fragment's length, *holders* are disks that keep
-        one. What can go to *successor* goes there.
+        one. What can go to *successor* goes there. Returns how many of *moving*
+        every one of the extents is sure to get.
         """
         able = [space for space in self._targets if space.disk_id not in holders]
         homed = min(moving, len(able))
@@ -63,6 +64,8 @@ class Forecast:
         for rank in ranks:
             left = self._spread(left, extents, fragment_bytes, rank, taken)
         self.homeless_bytes += left * fragment_bytes
+        # Which extents go short is not decided here: it may be all of one's.
+        return homed - min(homed, left)
 
     def _spread(
         self,

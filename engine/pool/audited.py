@@ -12,27 +12,22 @@ from engine.errors import EngineError
 from engine.observe.events import EventLog, EventSeverity
 from engine.pool.actor import current_actor
 from engine.pool.audit import AuditTrail, Deed
+from engine.status.control import PoolControl
 from engine.status.facets import FACETS, verbs_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-POOL_VERBS: Final = (
-    "start_scrub",
-    "stop_scrub",
-    "start_rebuild",
-    "probe_disks",
-    "set_disk_health",
-    "add_disk",
-    "sync",
-)
-"""Verbs of the pool itself that leave a line."""
-
 LOOKING: Final = frozenset(
     {
+        "view",
+        "check",
+        "list_extents",
+        "metrics",
         "disks.plan",
         "disks.what_if",
         "work.list_work",
+        "work.plan_compaction",
         "scrubs.history",
         "files.where",
         "files.list_directory",
@@ -43,7 +38,10 @@ LOOKING: Final = frozenset(
         "journal.verify_audit",
     }
 )
-"""Verbs of facets that change nothing. Every other one leaves a line, new ones too."""
+"""Verbs that change nothing. Every other one leaves a line, new ones too."""
+
+POOL_VERBS: Final = tuple(name for name in verbs_of(PoolControl) if name not in LOOKING)
+"""Verbs of the pool itself that leave a line."""
 
 _JUDGEMENT: ContextVar[list[str] | None] = ContextVar("judgement", default=None)
 

@@ -54,6 +54,7 @@ class ConditionSource:
             audit_problem=self._pool.audit.problem,
             clock_jump_s=self._watch.jump_s(),
             heartbeats=self._pool.heartbeats(),
+            created_ns=properties.created_ns,
             now_ns=self._clock.now_ns(),
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -79,6 +80,13 @@ def load_config(pool_dir: Path) -> PoolConfig:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PoolError(f"{path} is damaged: {error!r}; make it again with 'import'") from error
+
+
+def with_disk_names(text: str, disks: Sequence[DiskPath]) -> str:
+    """Return *text* with the names people know in place of the UUIDs of *disks*."""
+    for disk in disks:
+        text = text.replace(f"disk {disk.uuid}", disk.name).replace(str(disk.uuid), disk.name)
+    return text
 
 
 def _open_at_once(path: str, flags: int) -> int:

@@ -44,20 +44,6 @@ _FAREWELL_S: Final = 5.0
 
 _Handler = Callable[[Mapping[str, Json]], object]
 
-_POOL_VERBS: Final = (
-    "view",
-    "start_scrub",
-    "stop_scrub",
-    "start_rebuild",
-    "probe_disks",
-    "set_disk_health",
-    "add_disk",
-    "sync",
-    "check",
-    "list_extents",
-    "metrics",
-)
-
 
 def _handler_of(target: object, protocol: type, name: str) -> _Handler:
     """Return what calls a verb with arguments decoded by the protocol's own hints."""
@@ -73,7 +59,7 @@ def _handler_of(target: object, protocol: type, name: str) -> _Handler:
 
 def _pool_verbs(control: PoolControl) -> dict[str, _Handler]:
     """Return every verb of ``PoolControl`` by its name, those of a facet as ``facet.verb``."""
-    handlers = {name: _handler_of(control, PoolControl, name) for name in _POOL_VERBS}
+    handlers = {name: _handler_of(control, PoolControl, name) for name in verbs_of(PoolControl)}
     for facet, protocol in FACETS.items():
         target = getattr(control, facet)
         for name in verbs_of(protocol):

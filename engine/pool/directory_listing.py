@@ -12,8 +12,11 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
-from engine.ids import DiskId, InodeId
+from engine.errors import DamagedDatabaseError
+from engine.ids import DiskId, InodeId, MapId
+from engine.metadata.inodes import decode_inode
 from engine.metadata.wal import ReaderPool
+from engine.model.inode import Inode
 from engine.pool.whereabouts import health_word
 from engine.status.answers import DirectoryEntryView
 
@@ -73,9 +76,12 @@ class DirectoryListing:
     def entries(self, directory: InodeId, limit: int) -> Sequence[DirectoryEntryView]:
         """Return up to *limit* entries by name."""
         found: list[DirectoryEntryView] = []
-        for name, inode, mode, size, map_id in self._children(directory, limit):
-            is_directory = stat.S_ISDIR(mode)
-            judged = self._directory(InodeId(inode)) if is_directory else self._file(map_id)
+        for name, inode in self._children(directory, limit):
+            if inode is None:
+                found.append(_damaged(name))
+                continue
+            is_directory = stat.S_ISDIR(inode.mode)
+            judged = self._directory(inode.inode_id) if is_directory else self._file(inode.map_id)
             stored = judged.exposure is not None
             exposure = self._tolerance if judged.exposure is None else judged.exposure
             word = health_word(exposure, degraded=judged.degraded, stored=stored)
@@ -83,36 +89,44 @@ class DirectoryListing:
                 DirectoryEntryView(
                     name=name.decode("utf-8", "replace"),
                     is_directory=is_directory,
-                    size=size,
+                    size=inode.size,
                     exposure=exposure,
                     health=word if judged.known or word == "lost" else UNKNOWN,
                 )
             )
         return found
 
-    def _children(
-        self, directory: InodeId, limit: int
-    ) -> Sequence[tuple[bytes, int, int, int, int]]:
+    def _children(self, directory: InodeId, limit: int) -> Sequence[tuple[bytes, Inode | None]]:
+        """Return names with what they lead to, None where that is damaged or not there."""
         with self._readers.read() as connection:
             return [
-                (bytes(row[0]), row[1], row[2], row[3], row[4])
+                (bytes(row[0]), self._decoded(row[1:]))
                 for row in connection.execute(
-                    "SELECT d.name, i.id, i.mode, i.size, i.map FROM dentry d"
-                    " JOIN inode i ON i.id = d.inode WHERE d.parent = ? ORDER BY d.name LIMIT ?",
+                    "SELECT d.name, i.* FROM dentry d LEFT JOIN inode i ON i.id = d.inode"
+                    " WHERE d.parent = ? ORDER BY d.name LIMIT ?",
                     (directory, limit),
                 )
             ]
+
+    def _decoded(self, row: tuple[object, ...]) -> Inode | None:
+        try:
+            if row[0] is None:
+                raise DamagedDatabaseError("a name leads to an inode that is not there")
+            return decode_inode(row)
+        except DamagedDatabaseError as error:
+            self._readers.note.take(error)
+            return None
 
     def _directory(self, inode: InodeId) -> _Judged:
         """Return the worst of the files right in a directory."""
         judged = _Judged()
         children = self._children(inode, CHILDREN_MAX + 1)
         judged.known = len(children) <= CHILDREN_MAX
-        for _, _, _, _, map_id in children[:CHILDREN_MAX]:
-            judged.add(self._file(map_id))
+        for _, child in children[:CHILDREN_MAX]:
+            judged.add(self._file(child.map_id) if child else _Judged(known=False))
         return judged
 
-    def _file(self, map_id: int) -> _Judged:
+    def _file(self, map_id: MapId) -> _Judged:
         judged, cursor = _Judged(), -1
         while map_id:
             if self._pieces >= PIECES_MAX:
@@ -129,3 +143,14 @@ class DirectoryListing:
                 judged.add(_Judged(max(-1, row[0]), row[1] > 0))
             cursor = last
         return judged
+
+
+def _damaged(name: bytes) -> DirectoryEntryView:
+    """Return what is known of a name whose inode is damaged: that it is there."""
+    return DirectoryEntryView(
+        name=name.decode("utf-8", "replace"),
+        is_directory=False,
+        size=0,
+        exposure=0,
+        health=UNKNOWN,
+    )

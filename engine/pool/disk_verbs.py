@@ -54,6 +54,13 @@ class DiskVerbs:
         self._follow()
         return f"{record.name} is being emptied; remove it when nothing is left on it"
 
+    def fail(self, disk: str, basis: str = "", *, force: bool = False) -> str:
+        """Mark *disk* failed and rebuild what it had; *force*: although that is blocked."""
+        record = self._agreed(DiskVerb.FAIL, disk, basis, force=force)
+        sentence = self._pool.membership.set_state(record, DiskState.FAILED)
+        self._follow()
+        return sentence
+
     def replace(self, disk: str, path: str, tier: str, basis: str = "") -> str:
         """Make *path* a disk and move what *disk* had to it; *disk* may be gone."""
         try:
@@ -88,8 +95,12 @@ class DiskVerbs:
         """Make *disk* a spare, or an ordinary disk."""
         return set_spare(self._pool, disk, spare=spare)
 
-    def _agreed(self, verb: DiskVerb, disk: str, basis: str, path: str = "") -> DiskRecord:
+    def _agreed(
+        self, verb: DiskVerb, disk: str, basis: str, path: str = "", *, force: bool = False
+    ) -> DiskRecord:
         """Return the disk, if what was planned still holds and nothing speaks against it.
+
+        *force* overrules what a plan says, not the basis it was made on.
 
         Raises:
             ReadOnlyError: the pool cannot be changed.
@@ -100,7 +111,7 @@ class DiskVerbs:
         self._plans.require_basis(basis)
         plan = self._plans.plan(verb, disk, path)
         note_judgement(plan.judgement)
-        if plan.judgement is Judgement.BLOCKED:
+        if plan.judgement is Judgement.BLOCKED and not force:
             raise UsageError(plan.reasons[0])
         return self._pool.membership.find(disk)
 

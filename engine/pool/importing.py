@@ -11,7 +11,7 @@ from typing import Final
 from engine.device.bounded import BoundedDevice
 from engine.device.directory import DirectoryDevice
 from engine.device.protocol import Device
-from engine.errors import DamagedRecordError, EngineError, PoolError
+from engine.errors import DamagedRecordError, DeviceError, EngineError, PoolError
 from engine.format.label import decode_label
 from engine.ids import DiskUuid
 from engine.metadata.database import open_database
@@ -24,11 +24,13 @@ from engine.pool.config import (
     CONFIG_NAME,
     DiskPath,
     PoolConfig,
+    load_config,
     make_directory,
     save_config,
+    with_disk_names,
     write_durably,
 )
-from engine.pool.devices import DiskOpener, require_directory
+from engine.pool.devices import DiskOpener, at_once
 from engine.pool.ownership import PoolLock
 from engine.pool.reserve import fill_reserve
 
@@ -78,27 +80,51 @@ def import_disks(paths: Sequence[Path], into: Path) -> list[str]:
     Raises:
         PoolError, SplitHistoryError, DamagedRecordError: one sentence why not.
     """
+    _refuse_pool_directory(into)
     with _opened(paths) as (given, devices):
         if not devices:
-            raise PoolError("none of the given directories is a readable disk of a pool")
+            problems = "; ".join(f"{one.path}: {one.problem}" for one in given)
+            raise PoolError(f"none of the given directories is a readable disk ({problems})")
         make_directory(into)
         lock = PoolLock(into)
         try:
             _begin_or_repeat(into)
-            head = rebuild_database(devices, into)
+            imported = rebuild_database(devices, into)
             config = _configuration(into, given)
             fill_reserve(into)
             save_config(into, config)
             (into / _UNFINISHED).unlink()
         finally:
             lock.release()
-    found = set(devices)
+    head, found = imported.head, set(devices)
     missing = [uuid for uuid in head.header.members if uuid not in found]
     sentences = [f"pool {config.name} is at {head} in {into}"]
     sentences += [f"{one.path}: {one.problem}" for one in given if one.problem]
+    sentences += [with_disk_names(text, config.disks) for text in imported.events]
     if missing:
         sentences.append(f"{len(missing)} of {len(head.header.members)} disks were not given")
     return sentences
+
+
+def _refuse_pool_directory(into: Path) -> None:
+    """Raise PoolError when *into* was made already, by an import that ended perhaps.
+
+    The configuration comes last, so one that is there can be opened: what a
+    pool directory lacks besides is made again then (R6).
+    """
+    if not (into / CONFIG_NAME).exists():
+        return
+    try:
+        config = load_config(into)
+    except PoolError as error:
+        raise PoolError(
+            f"{into} is a pool directory already, but {CONFIG_NAME} in it cannot be read:"
+            " move it out of the way, or import into another directory"
+        ) from error
+    raise PoolError(
+        f"{into} is the pool directory of {config.name} already and can be opened as it is;"
+        " to bring back another pool, import into another directory"
+    )
 
 
 def _begin_or_repeat(into: Path) -> None:
@@ -106,8 +132,6 @@ def _begin_or_repeat(into: Path) -> None:
 
     A database without the mark is somebody's, and stays.
     """
-    if (into / CONFIG_NAME).exists():
-        return
     mark = into / _UNFINISHED
     if mark.exists():
         remove_database(into / DATABASE_NAME)
@@ -143,28 +167,32 @@ def _opened(
     paths: Sequence[Path],
 ) -> Iterator[tuple[tuple[GivenDisk, ...], dict[DiskUuid, Device]]]:
     """Open the disks at *paths* for the length of a ``with``."""
-    given: list[GivenDisk] = []
     devices: dict[DiskUuid, Device] = {}
-    opened: list[BoundedDevice] = []
+    found: dict[int, tuple[GivenDisk, BoundedDevice | None]] = {}
     opener = DiskOpener()
+
+    def open_one(at: int) -> None:
+        found[at] = _open_one(str(paths[at]), opener)
+
     try:
-        for path in paths:
-            real = require_directory(str(path))
-            one, device = _open_one(real, opener)
-            if device is not None:
-                opened.append(device)
+        at_once(range(len(paths)), open_one, place=lambda at: str(paths[at]))
+        for one, device in found.values():
             if device is not None and one.label is not None:
                 if one.label.disk_uuid in devices:
-                    raise PoolError(f"{path}: disk {one.label.disk_name} is given twice")
+                    raise PoolError(f"{one.path}: disk {one.label.disk_name} is given twice")
                 devices[one.label.disk_uuid] = device
-            given.append(one)
-        yield tuple(given), devices
+        yield tuple(found[at][0] for at in range(len(paths))), devices
     finally:
-        for device in opened:
-            device.close()
+        for _, device in found.values():
+            if device is not None:
+                device.close()
 
 
-def _open_one(path: str, opener: DiskOpener) -> tuple[GivenDisk, BoundedDevice | None]:
+def _open_one(given: str, opener: DiskOpener) -> tuple[GivenDisk, BoundedDevice | None]:
+    try:
+        path = opener.find_directory(given)
+    except DeviceError as error:
+        return GivenDisk(path=given, label=None, problem=str(error)), None
     try:
         device = BoundedDevice(opener.open(path, lambda: DirectoryDevice.open(path)))
     except EngineError as error:

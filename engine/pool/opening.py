@@ -22,7 +22,7 @@ from engine.model.root import RootRecord
 from engine.observe.events import EventLog, EventSeverity
 from engine.observe.metrics import Metrics
 from engine.pool.assembly import Engine, Foundations
-from engine.pool.config import PoolConfig, load_config
+from engine.pool.config import DiskPath, PoolConfig, load_config, with_disk_names
 from engine.pool.devices import DiskOpener, OpenedDisk
 from engine.pool.disk_set import DETACHED_REASON, CorruptionHook, DiskSet
 from engine.pool.disk_statistics import STATISTICS_NAME, DiskStatistics
@@ -58,10 +58,8 @@ def open_pool(
     config = load_config(pool_dir)
     lock = PoolLock(pool_dir)
     opened: dict[DiskUuid, OpenedDisk] = {}
-    opener = DiskOpener()
     try:
-        for disk in config.disks:
-            opened[disk.uuid] = opener.open_member(disk.path, pool=config.uuid, disk=disk.uuid)
+        opened |= DiskOpener().open_members(config.disks, pool=config.uuid)
         engine, journal_bytes = open_on(pool_dir, config, opened, mode, clock, on_corruption)
     except BaseException:
         for one in opened.values():
@@ -98,7 +96,7 @@ def open_on(
     finally:
         _leave_bounds(devices, opened)
     for text in metadata.events:
-        events.record(EventSeverity.WARNING, "open", text)
+        events.record(EventSeverity.WARNING, "open", with_disk_names(text, config.disks))
     disks = _make_disk_set(pool_dir, clock, metrics, events, on_corruption)
     connection = open_database(metadata.database)
     head = read_head(connection)
@@ -178,17 +176,20 @@ def _take_disks_in(
     """Put every member into *disks*, with its device or the reason why it has none."""
     paths = {disk.uuid: disk.path for disk in config.disks}
     records = members.disks()
+    unnamed = [
+        DiskPath(name=record.name, uuid=record.uuid, path=record.path)
+        for record in records
+        if record.uuid not in opened and not members.marks(record.disk_id).detached
+    ]
+    opened |= DiskOpener().open_members(unnamed, pool=config.uuid)
     for record in records:
         marks = members.marks(record.disk_id)
-        one = opened.get(record.uuid)
         if marks.detached:
-            if one is not None and one.device is not None:
-                one.device.close()
-            one = opened[record.uuid] = OpenedDisk(None, DETACHED_REASON)
-        elif one is None:
-            opener = DiskOpener()
-            one = opener.open_member(record.path, pool=config.uuid, disk=record.uuid)
-            opened[record.uuid] = one
+            named = opened.get(record.uuid)
+            if named is not None and named.device is not None:
+                named.device.close()
+            opened[record.uuid] = OpenedDisk(None, DETACHED_REASON)
+        one = opened[record.uuid]
         path = paths.get(record.uuid, record.path)
         disks.add(replace(record, path=path), one.device, one.reason, marks)
     uuids = {record.uuid for record in records}
@@ -244,10 +245,11 @@ def _start_shipping(
 
 def _note(disks: DiskSet, events: EventLog, severity: EventSeverity, text: str) -> None:
     """Record what the journals say, with names of disks in place of UUIDs."""
-    for one in disks.presences():
-        text = text.replace(f"disk {one.record.uuid}", one.record.name)
-        text = text.replace(str(one.record.uuid), one.record.name)
-    events.record(severity, "journals", text)
+    known = [
+        DiskPath(name=one.record.name, uuid=one.record.uuid, path=one.record.path)
+        for one in disks.presences()
+    ]
+    events.record(severity, "journals", with_disk_names(text, known))
 
 
 def _take_epoch(engine: Engine, first: RootRecord) -> None:

@@ -11,10 +11,12 @@ from engine.metadata.quorum import JournalSet
 from engine.model.disk import DiskState
 from engine.policy.exposure import journal_exposure, may_fail
 from engine.policy.forecast import Forecast
+from engine.policy.healing import Healing
 from engine.policy.placement import DiskSpace
 from engine.policy.what_if import Assessment, Fate, Holding, assess, fate_of, journals_writable
 from engine.pool.assembly import Engine
-from engine.pool.census import Census, FilesIn
+from engine.pool.census import Census, Counted, FilesIn
+from engine.pool.properties import Narrow
 from engine.pool.topology import PoolTopology
 
 
@@ -41,6 +43,9 @@ class Outlook:
     may_fail_now: int
     may_fail_after: int
     """-1 when something would be lost."""
+    healing: Healing
+    may_fail_healed: int
+    """When what can be made again has been; what is lost does not count."""
     lost: FilesIn
     exposed: FilesIn
 
@@ -69,6 +74,9 @@ class Lookout:
         assessment = assess(walk.holdings(), leaving)
         journals = self.journals(leaving, joining=joins)
         after = may_fail(assessment.least_left, max(0, journals.exposure_after))
+        # Journals that can still change follow the disks that are left (C7).
+        moves = journals.writable and journals.carriers >= journals.needed
+        then = self._base.store.template.tolerance if moves else max(0, journals.exposure_after)
         return Outlook(
             assessment=assessment,
             forecast=forecast,
@@ -77,6 +85,8 @@ class Lookout:
             moving_bytes=walk.moving_bytes,
             may_fail_now=may_fail(walk.least_now, max(0, journals.exposure_now)),
             may_fail_after=-1 if assessment.lost.extents else after,
+            healing=walk.healing,
+            may_fail_healed=may_fail(walk.healing.least_left, then),
             lost=walk.lost,
             exposed=walk.exposed,
         )
@@ -131,6 +141,10 @@ class _Walk:
         self._forecast = forecast
         self._newcomer = newcomer
         self._names = names
+        self.healing = Healing(
+            disks_left=len(forecast.targets),
+            narrows=engine.properties.narrow is Narrow.AUTO,
+        )
         self.moving_fragments = self.moving_bytes = 0
         self.least_now: int | None = None
         self.lost = FilesIn(engine.readers)
@@ -148,15 +162,24 @@ class _Walk:
             moving = len(every & self._leaving)
             self.moving_fragments += moving * holding.extents
             self.moving_bytes += moving * holding.fragment_bytes
-            if fate is not Fate.LOST and moving:
-                self._forecast.place(
-                    holding.extents,
-                    moving=moving,
-                    fragment_bytes=counted.fragment_file_bytes,
-                    holders=every - self._leaving,
-                    successor=None if self._newcomer is None else self._newcomer.disk_id,
-                )
+            if fate is not Fate.LOST:
+                self._place(counted, moving)
             left = len(holding.holders) - holding.needed
             if left >= 0:
                 self.least_now = left if self.least_now is None else min(self.least_now, left)
             yield holding
+
+    def _place(self, counted: Counted, moving: int) -> None:
+        """Find a place for what extents would lose, and count how they stand then."""
+        holding, homeless_bytes = counted.holding, self._forecast.homeless_bytes
+        placed = 0
+        if moving:
+            placed = self._forecast.place(
+                holding.extents,
+                moving=moving,
+                fragment_bytes=counted.fragment_file_bytes,
+                holders=(holding.holders | holding.others) - self._leaving,
+                successor=None if self._newcomer is None else self._newcomer.disk_id,
+            )
+        has_room = self._forecast.homeless_bytes == homeless_bytes
+        self.healing.count(holding, self._leaving, placed=placed, has_room=has_room)

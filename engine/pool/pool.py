@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -72,11 +73,14 @@ class Pool:
             may_fail=self.may_fail,
             on_change=self._follow_health,
         )
+        for work in (self.maintenance.reconcile, self.maintenance.scrub):
+            work.ending.hooks.append(self.refresh_figures)
         self.maintenance.reconcile.on_mended.append(self.engine.base.disks.statistics.note_mended)
         self.read_only_wanted = mode is OpenMode.READ_ONLY
         self.audit = AuditTrail(pool_dir / AUDIT_NAME, self.engine.base.clock)
         self._event_keeper = EventKeeper(pool_dir, self.engine.base.events)
         self._keepers: list[Keeper] = []
+        self._guests: dict[str, Callable[[], float]] = {}
         self._closed = False
         self.engine.measure_space()
         self.refresh_figures()
@@ -93,8 +97,16 @@ class Pool:
         self.figures.refresh(self.engine.base.store.template.generation, self.topology.disks())
 
     def heartbeats(self) -> dict[str, float]:
-        """Return for each thread of this pool the seconds it is behind its next turn."""
-        return {keeper.name: keeper.late_s for keeper in self._keepers}
+        """Return for each thread that keeps the pool going the seconds it is behind its turn.
+
+        Takes no lock: it must answer about threads that hold one.
+        """
+        own = {keeper.name: keeper.late_s for keeper in self._keepers}
+        return own | {name: late_s() for name, late_s in self._guests.items()}
+
+    def watch(self, name: str, late_s: Callable[[], float]) -> None:
+        """Count a thread of the program's among ``heartbeats``; *late_s* takes no lock."""
+        self._guests = {**self._guests, name: late_s}
 
     def events_since(self, sequence: int, limit: int) -> list[Event]:
         """Return up to *limit* events after *sequence*, also of earlier processes."""

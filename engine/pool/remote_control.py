@@ -82,9 +82,11 @@ class RemoteControl:
         """Let the owner look at every disk now."""
         return self._ask("probe_disks", tuple[str, ...])
 
-    def set_disk_health(self, disk: str, state: str) -> str:
+    def set_disk_health(
+        self, disk: str, state: str, basis: str = "", *, force: bool = False
+    ) -> str:
         """Set a disk's state."""
-        return self._ask("set_disk_health", str, disk=disk, state=state)
+        return self._ask("set_disk_health", str, disk=disk, state=state, basis=basis, force=force)
 
     def add_disk(self, path: str, tier: str, *, spare: bool = False) -> str:
         """Add a disk; a relative path is of this process, so it is made absolute here."""

@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias, TypeVar
 
 from engine.status.answers import (
     AuditView,
+    CompactionView,
     DirectoryEntryView,
     OrphanView,
     PlanView,
@@ -111,6 +112,18 @@ class RemoteWork:
     def rebalance(self) -> str:
         """Let the owner spread fragments evenly."""
         return self._ask("work.rebalance", str)
+
+    def compact(self) -> str:
+        """Let the owner compact half-dead extents."""
+        return self._ask("work.compact", str)
+
+    def plan_compaction(self) -> CompactionView:
+        """Ask what compacting would mean."""
+        return self._ask("work.plan_compaction", CompactionView)
+
+    def set_compaction(self, percent: int) -> str:
+        """Set there below which live share extents are compacted."""
+        return self._ask("work.set_compaction", str, percent=percent)
 
     def list_work(self, limit: int) -> Sequence[WorkItemView]:
         """Return the items there."""

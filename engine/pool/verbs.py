@@ -165,7 +165,10 @@ class PoolVerbs:
     def _capacity(self, exposure: ExposureView) -> CapacityView:
         space = self._engine.space
         return CapacityView(
-            total_bytes=space.total_bytes, free_bytes=space.free_bytes, used_bytes=exposure.bytes
+            total_bytes=space.total_bytes,
+            free_bytes=space.free_bytes,
+            used_bytes=exposure.bytes,
+            reclaimable_bytes=self._maintenance.reconcile.progress().reclaimable_bytes,
         )
 
     def _activity(self) -> ActivityView:
@@ -198,6 +201,8 @@ class PoolVerbs:
         figures["extents_healthy"] = {"": float(exposure.extents - degraded - lost)}
         figures["extents_degraded"] = {"": float(degraded)}
         figures["extents_unrecoverable"] = {"": float(lost)}
+        held_s = self._engine.base.store.lock.held_below_s(0.99)
+        figures["write_lock_held_p99_seconds"] = {"": held_s}
         figures["dirty_bytes"] = {"": float(self._engine.pending.dirty_bytes)}
         figures["codec_kernel"] = {self._engine.kernel.name: 1.0}
         return figures
@@ -269,13 +274,19 @@ class PoolVerbs:
         self._pool.refresh_figures()
         return sentences
 
-    def set_disk_health(self, disk: str, state: str) -> str:
+    def set_disk_health(
+        self, disk: str, state: str, basis: str = "", *, force: bool = False
+    ) -> str:
         """Set a disk's state."""
         self._require_writable()
         try:
             wanted = DiskState(state)
         except ValueError as error:
             raise UsageError(f"{state!r} is no state: {', '.join(DiskState)}") from error
+        if wanted is DiskState.DRAINING:
+            return self.disks.drain(disk, basis)
+        if wanted is DiskState.FAILED:
+            return self.disks.fail(disk, basis, force=force)
         sentence = self._pool.membership.set_state(self._pool.membership.find(disk), wanted)
         self._pool.refresh_figures()
         self._maintenance.wake.set()

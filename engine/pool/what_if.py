@@ -8,12 +8,12 @@ from typing import Final
 from engine.errors import UsageError
 from engine.ids import DiskId
 from engine.model.disk import DiskRecord
+from engine.model.redundancy import fragment_count, narrowed
 from engine.policy.what_if import Assessment
 from engine.pool.outlook import Lookout, Outlook
 from engine.pool.pool import Pool
-from engine.pool.properties import Narrow
 from engine.pool.work_rate import seconds_for
-from engine.status.answers import Judgement, WhatIfView
+from engine.status.answers import HealedView, Judgement, WhatIfView
 from engine.units import format_bytes
 
 
@@ -37,10 +37,9 @@ class WhatIf:
         found = {one.disk_id: one for one in map(self._pool.membership.find, disks)}
         records = [found[disk_id] for disk_id in sorted(found)]
         outlook = self._lookout.look(frozenset(found), names=True)
-        assessment, forecast = outlook.assessment, outlook.forecast
+        assessment = outlook.assessment
         lost_files = outlook.lost.files()
-        narrows = self._pool.engine.properties.narrow is Narrow.AUTO
-        fits = not forecast.homeless_bytes and (narrows or not forecast.homeless_fragments)
+        fits = not outlook.healing.short_extents
         return WhatIfView(
             disks=tuple(one.name for one in records),
             judgement=_judgement(outlook),
@@ -61,7 +60,20 @@ class WhatIf:
             fits=fits,
             free_bytes=self._free_bytes(frozenset(found)),
             rebuild_s=seconds_for(self._pool, assessment.rebuild_bytes),
+            may_fail_during=outlook.may_fail_after,
+            healed=self._healed(outlook),
             advice=_advice(records, outlook, fits=fits),
+        )
+
+    def _healed(self, outlook: Outlook) -> HealedView:
+        ordinary = [one for one in outlook.forecast.targets if not one.spare]
+        redundancy = narrowed(self._pool.engine.properties.redundancy, len(ordinary))
+        return HealedView(
+            redundancy="" if redundancy is None else str(redundancy),
+            width=0 if redundancy is None else fragment_count(redundancy),
+            may_fail=outlook.may_fail_healed,
+            narrowed_extents=outlook.healing.narrowed_extents,
+            short_extents=outlook.healing.short_extents,
         )
 
     def _free_bytes(self, lost: frozenset[DiskId]) -> int:

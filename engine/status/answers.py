@@ -60,6 +60,43 @@ class PlanView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CompactionView:
+    """What compacting now would mean. Nothing is changed.
+
+    Bytes are those on the disks: at most so many are read, and so many written
+    if every new extent is full.
+    """
+
+    percent: int
+    """Extents of which less than this lives would be rewritten."""
+    extents: int = 0
+    live_bytes: int = 0
+    """User bytes that would move."""
+    read_bytes: int = 0
+    written_bytes: int = 0
+    freed_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealedView:
+    """How the pool stands once what some lost disks had is made again on the others.
+
+    Extents that are lost do not count: nothing heals them.
+    """
+
+    redundancy: str = ""
+    """What new data gets then; empty when too few healthy disks are left to write any."""
+    width: int = 0
+    """Fragments of such an extent, each on a disk of its own."""
+    may_fail: int = 0
+    """How many more disks may fail then, any of them."""
+    narrowed_extents: int = 0
+    """Those that lie on fewer disks then and survive as many losses as before."""
+    short_extents: int = 0
+    """Those that go on lacking fragments: no disk or no room is left for them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WhatIfView:
     """What the loss of some disks would mean, now. Nothing is changed."""
 
@@ -86,6 +123,9 @@ class WhatIfView:
     """Whether the remaining healthy disks have room and number for a rebuild."""
     free_bytes: int = 0
     rebuild_s: float | None = None
+    may_fail_during: int = 0
+    """How many more disks may fail until then; -1 when something is lost at once."""
+    healed: HealedView = HealedView()
     advice: str = ""
 
 

@@ -38,8 +38,15 @@ class PoolControl(Protocol):
     def probe_disks(self) -> Sequence[str]:
         """Look at every disk now; return one sentence per disk."""
 
-    def set_disk_health(self, disk: str, state: str) -> str:
-        """Set a disk's state; *disk* is a name, UUID prefix or path."""
+    def set_disk_health(
+        self, disk: str, state: str, basis: str = "", *, force: bool = False
+    ) -> str:
+        """Set a disk's state; *disk* is a name, UUID prefix or path.
+
+        ``failed`` and ``draining`` follow the rules of ``DiskControl``: a *basis*
+        that is no longer the pool's is refused with PoolBusyError, a blocked plan
+        with UsageError. *force* marks a disk failed although its plan is blocked.
+        """
 
     def add_disk(self, path: str, tier: str, *, spare: bool = False) -> str:
         """Make the directory *path* a disk of the pool; a *spare* takes fragments only to heal."""

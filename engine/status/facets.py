@@ -16,6 +16,7 @@ from typing import Final, Protocol
 
 from engine.status.answers import (
     AuditView,
+    CompactionView,
     DirectoryEntryView,
     OrphanView,
     PlanView,
@@ -90,6 +91,15 @@ class WorkControl(Protocol):
 
     def rebalance(self) -> str:
         """Move fragments from the fullest disks to the emptiest, once."""
+
+    def compact(self) -> str:
+        """Move what lives in half-dead extents into new ones, once and without waiting."""
+
+    def plan_compaction(self) -> CompactionView:
+        """Return what ``compact`` would read, write and free. Looks at every file map."""
+
+    def set_compaction(self, percent: int) -> str:
+        """Compact extents of which less than *percent* lives, unasked; 0: only when asked."""
 
     def list_work(self, limit: int) -> Sequence[WorkItemView]:
         """Return the items in order, running first, with a file each."""

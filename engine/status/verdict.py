@@ -14,6 +14,7 @@ from typing import Final
 from engine.model.disk import DiskState
 from engine.policy.capacity import reserve_bytes
 from engine.policy.health import DEFAULT_THRESHOLDS, Observation, is_slow
+from engine.policy.ordering import WorkKind
 from engine.status.catalog import MEANINGS
 from engine.status.codes import Code
 from engine.status.sentences import countdown, counted, joined, progress, span
@@ -25,6 +26,7 @@ from engine.status.views import (
     ReconcileView,
     ScrubView,
     VerdictView,
+    WorkState,
 )
 
 STUCK_S: Final = 10.0
@@ -83,6 +85,8 @@ class PoolCondition:
     clock_jump_s: float = 0.0
     heartbeats: Mapping[str, float] = field(default_factory=dict)
     """Seconds since each thread's last turn, beyond the rest it asked for."""
+    created_ns: int = 0
+    """When the pool was made (epoch nanoseconds); 0 is not known."""
     now_ns: int = 0
 
 
@@ -258,9 +262,12 @@ def _work_findings(condition: PoolCondition) -> Iterator[Finding]:
         yield Code.REBUILD_CANCELLED, "", "The rebuild was cancelled by the operator."
     elif work.active and lacking:
         yield Code.REBUILDING, "", progress(work)
-    if work.pending_items:
-        reason = next((item.reason for item in work.items if item.state == "pending"), "")
-        extents = counted(work.pending_items, "extent")
+    pending = [item for item in work.items if item.state is WorkState.PENDING]
+    # What waits to be compacted lacks nothing either.
+    compacting = sum(item.kind == WorkKind.COMPACT for item in pending)
+    if work.pending_items > compacting:
+        reason = next((one.reason for one in pending if one.kind != WorkKind.COMPACT), "")
+        extents = counted(work.pending_items - compacting, "extent")
         yield Code.PENDING, "", f"{extents} pending: {reason}."
     if work.failed_items:
         extents = counted(work.failed_items, "extent")
@@ -275,12 +282,18 @@ def _scrub_findings(condition: PoolCondition) -> Iterator[Finding]:
         files = counted(scrub.metadata_damaged, "journal or checkpoint file")
         yield Code.JOURNAL_FILES_DAMAGED, "", f"{files} damaged; others hold the same."
     late_s = (now_ns - scrub.next_ns) / _NS if scrub.next_ns else 0.0
-    age_s = (now_ns - scrub.finished_ns) / _NS if scrub.finished_ns else 0.0
-    if not scrub.running and (late_s > SCRUB_GRACE_S or age_s > SCRUB_DUE_S):
-        text = (
-            f"The last scrub ended {span(age_s)} ago." if age_s else "The scheduled scrub is late."
-        )
-        yield Code.SCRUB_OVERDUE, "", text
+    # A pool that was never scrubbed is as unread as it is old.
+    since_ns = scrub.finished_ns or condition.created_ns
+    age_s = (now_ns - since_ns) / _NS if since_ns else 0.0
+    if scrub.running or (late_s <= SCRUB_GRACE_S and age_s <= SCRUB_DUE_S):
+        return
+    if scrub.finished_ns:
+        text = f"The last scrub ended {span(age_s)} ago."
+    elif age_s > SCRUB_DUE_S:
+        text = f"No scrub has ended yet, and the pool is {span(age_s)} old."
+    else:
+        text = "The scheduled scrub is late."
+    yield Code.SCRUB_OVERDUE, "", text
 
 
 def _journal_findings(condition: PoolCondition) -> Iterator[Finding]:

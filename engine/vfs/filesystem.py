@@ -7,7 +7,7 @@ disk; slow ones may. See ``engine.vfs.interface`` for what each promises.
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
@@ -43,8 +43,9 @@ from engine.vfs.interface import (
     OpenMode,
     RenameFlags,
 )
+from engine.vfs.listing import Listing
 from engine.vfs.pending import Pending
-from engine.vfs.policy import Decision, FilePolicies
+from engine.vfs.policy import FilePolicies
 from engine.vfs.space import SpaceAccount
 from engine.vfs.sync import Syncer
 from engine.vfs.tree import Tree
@@ -105,7 +106,7 @@ class EngineFileSystem:
         self.lookup = parts.tree.lookup
         self.get_attributes = parts.tree.get_attributes
         self.last_attributes = parts.tree.last_attributes
-        self.read_directory = parts.tree.read_directory
+        self.read_directory = Listing(tables=parts.tables, tree=parts.tree).read_directory
         self.read_symlink = parts.tree.read_symlink
         self._policies = parts.policies
         self._xattrs = parts.xattrs
@@ -164,7 +165,10 @@ class EngineFileSystem:
 
     def unlink(self, parent: InodeId, name: bytes) -> None:
         self._begin_change()
-        self._tree.unlink(parent, name)
+        with self._store.operation():
+            moved = self._policies.before_unlink(parent, name)
+            self._tree.unlink(parent, name)
+            self._policies.after_move(moved)
 
     def remove_directory(self, parent: InodeId, name: bytes) -> None:
         self._begin_change()
@@ -198,13 +202,7 @@ class EngineFileSystem:
         flags: RenameFlags,
     ) -> None:
         with self._store.operation():
-            moved: Mapping[InodeId, Decision] = {}
-            if parent != new_parent:
-                over = flags & RenameFlags.EXCHANGE
-                moved = self._policies.before_move(
-                    self._tree.target_of(parent, name),
-                    self._tree.target_of(new_parent, new_name) if over else None,
-                )
+            moved = self._policies.before_rename(parent, name, new_parent, new_name, flags)
             self._tree.rename(parent, name, new_parent, new_name, flags)
             self._policies.after_move(moved)
 
@@ -275,9 +273,8 @@ class EngineFileSystem:
             return self._add_handle(inode_id, how)
 
     def _add_handle(self, inode_id: InodeId, how: OpenMode) -> OpenedFile:
-        direct_io = bool(how & OpenMode.WRITE) and (
-            self._space.free_bytes < self._direct_io_below_bytes
-        )
+        # Space first: bits of a Flag cost more than this whole function otherwise.
+        direct_io = self._space.free_bytes < self._direct_io_below_bytes and OpenMode.WRITE in how
         number = self._handles.add(OpenHandle(inode_id, how, direct_io))
         return OpenedFile(number, direct_io)
 
@@ -348,7 +345,7 @@ class EngineFileSystem:
             raise ReadOnlyError(reason)
         with self._store.lock:
             opened = self._handles.get(handle)
-        if not opened.how & OpenMode.WRITE:
+        if OpenMode.WRITE not in opened.how:
             raise BadHandleError(f"handle {handle} is not open for writing")
         return opened
 

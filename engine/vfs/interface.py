@@ -73,11 +73,16 @@ class OpenedFile:
 
 @dataclass(frozen=True, slots=True)
 class DirectoryItem:
-    """One name of a directory; ``cookie`` resumes the listing behind it."""
+    """One name of a directory; ``cookie`` resumes the listing behind it.
+
+    ``attributes`` is None when what the name leads to is damaged: to look the
+    name up is an error then, but it is there.
+    """
 
     name: bytes
     cookie: int
-    attributes: Attributes
+    inode_id: InodeId
+    attributes: Attributes | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +185,7 @@ class FileSystem(Protocol):
     ) -> Sequence[DirectoryItem]:
         """Return up to *limit* names behind *after_cookie* (0: from the start).
 
-        ``.`` (cookie 1) and ``..`` (cookie 2) come first.
+        ``.`` (cookie 1) and ``..`` (cookie 2) come first. No name is left out.
         """
 
     # Extended attributes: quick

@@ -9,7 +9,6 @@ Everything here is protected by the write lock; nothing here waits.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -20,6 +19,7 @@ from engine.extents.buffers import BufferPool, ExtentBuffer
 from engine.extents.builder import ExtentBuilder
 from engine.ids import ExtentId, InodeId
 from engine.limits import EXTENT_BYTES_MAX
+from engine.metadata.write_lock import WriteLock
 from engine.model.disk import Tier
 from engine.model.extent import ExtentRecord
 from engine.model.redundancy import Redundancy
@@ -81,7 +81,7 @@ class Pending:
         space: SpaceAccount,
         placement: Callable[[InodeId], Placement],
         clock: Clock,
-        lock: threading.RLock,
+        lock: WriteLock,
     ) -> None:
         """*placement* says how new data of an inode is stored now."""
         self._buffers = buffers
@@ -95,7 +95,7 @@ class Pending:
         """At most OPEN_BUILDERS_MAX, in the order they were opened."""
         self.frozen: list[PendingExtent] = []
         """Oldest first; those of one file land in this order (O3)."""
-        self.changed = threading.Condition(lock)
+        self.changed = lock.condition()
         """Notified when a builder froze, landed or failed."""
 
     # Look

@@ -3,12 +3,14 @@
 A policy is the extended attribute ``user.dynamicfs.redundancy`` of an inode,
 so it is replayed, imported and removed with it. What a file wants is resolved
 when it is written, up the directories; a file with several names follows the
-directory it was made in or moved to last. Every method runs under the write
+directory it was made in or moved to last, and once no name of it is left there, the
+oldest directory that has one. Every method runs under the write
 lock; changes run inside an operation.
 """
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -17,7 +19,9 @@ from engine.errors import DamagedDatabaseError
 from engine.ids import ROOT_INODE, InodeId
 from engine.metadata.policies import REDUNDANCY_NAME, decode_policy, encode_policy
 from engine.metadata.tables import Tables
+from engine.model.inode import Inode
 from engine.model.redundancy import Redundancy
+from engine.vfs.interface import RenameFlags
 
 DEPTH_MAX: Final = 512
 """Directories looked at above a file (P8); deeper ones follow the pool."""
@@ -81,11 +85,41 @@ class FilePolicies:
         self._sources.clear()
         self.version += 1
 
-    def before_move(self, *inode_ids: InodeId | None) -> Mapping[InodeId, Decision]:
+    def before_unlink(self, parent: InodeId, name: bytes) -> Mapping[InodeId, Decision]:
+        """Return what decides for the file, if it will follow another of its names."""
+        return self._decide_each(self._survivor(parent, name)) if self.is_any() else {}
+
+    def before_rename(
+        self,
+        parent: InodeId,
+        name: bytes,
+        new_parent: InodeId,
+        new_name: bytes,
+        flags: RenameFlags,
+    ) -> Mapping[InodeId, Decision]:
         """Return what decides for inodes that are about to get other directories."""
         if not self.is_any():
             return {}
-        return {inode_id: self.decide(inode_id) for inode_id in inode_ids if inode_id is not None}
+        if flags & RenameFlags.EXCHANGE:
+            other = self._inode_at(new_parent, new_name)
+        else:
+            other = self._survivor(new_parent, new_name)
+        moves = parent != new_parent
+        return self._decide_each(self._inode_at(parent, name) if moves else None, other)
+
+    def _decide_each(self, *inodes: Inode | None) -> Mapping[InodeId, Decision]:
+        return {one.inode_id: self.decide(one.inode_id) for one in inodes if one is not None}
+
+    def _survivor(self, parent: InodeId, name: bytes) -> Inode | None:
+        """Return the inode if it is in this directory and outlives the loss of this name."""
+        inode = self._inode_at(parent, name)
+        if inode is None or stat.S_ISDIR(inode.mode) or inode.nlink < 2:
+            return None
+        return inode if inode.parent == parent else None
+
+    def _inode_at(self, parent: InodeId, name: bytes) -> Inode | None:
+        entry = self._names.find(parent, name)
+        return None if entry is None else self._inodes.get(entry.inode_id)
 
     def after_move(self, before: Mapping[InodeId, Decision]) -> None:
         """Let them, and all that follows them, want what their new directories say."""

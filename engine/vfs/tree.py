@@ -6,12 +6,13 @@ Every method takes the write lock for one operation; none waits for a disk.
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
 from engine.clock import Clock
 from engine.errors import (
+    DamagedDatabaseError,
     ExistsError,
     InvalidArgumentError,
     IsDirectoryError,
@@ -29,7 +30,7 @@ from engine.metadata.tables import Tables
 from engine.model.inode import DirectoryEntry, Inode
 from engine.vfs.access_times import AccessTimes
 from engine.vfs.ended_inodes import EndedInodes
-from engine.vfs.interface import Attributes, Caller, DirectoryItem, RenameFlags
+from engine.vfs.interface import Attributes, Caller, RenameFlags
 from engine.vfs.names import check_name
 from engine.vfs.pending import Pending
 
@@ -83,35 +84,19 @@ class Tree:
                 # Asked of files, too: so the kernel finds an inode by its number.
                 return self.attributes(self.inode(parent))
             if name == b"..":
-                return self.attributes(self.inode(self._directory(parent).parent))
+                return self.attributes(self.inode(self.directory(parent).parent))
             check_name(name)
             entry = self._names.find(parent, name)
             if entry is None:
                 raise NotFoundError(repr(name))
-            return self.attributes(self.inode(entry.inode_id))
+            return self.attributes(self.named(entry))
 
     def get_attributes(self, inode_id: InodeId) -> Attributes:
         with self._store.lock:
             return self.attributes(self.inode(inode_id))
 
-    def read_directory(
-        self, inode_id: InodeId, after_cookie: int, limit: int
-    ) -> Sequence[DirectoryItem]:
-        with self._store.lock:
-            directory = self._directory(inode_id)
-            items: list[DirectoryItem] = []
-            if after_cookie < 1:
-                items.append(DirectoryItem(b".", 1, self.attributes(directory)))
-            if after_cookie < 2:
-                up = self.inode(directory.parent)
-                items.append(DirectoryItem(b"..", 2, self.attributes(up)))
-            for entry in self._names.list_behind(inode_id, max(after_cookie, 2), limit):
-                attributes = self.attributes(self.inode(entry.inode_id))
-                items.append(DirectoryItem(entry.name, entry.cookie, attributes))
-            self.accessed.note(directory)
-            return items[:limit]
-
-    def _directory(self, inode_id: InodeId) -> Inode:
+    def directory(self, inode_id: InodeId) -> Inode:
+        """Return a directory's inode; NotDirectoryError if it is none. Under the lock."""
         inode = self.inode(inode_id)
         if not stat.S_ISDIR(inode.mode):
             raise NotDirectoryError(f"inode {inode_id} is no directory")
@@ -121,7 +106,19 @@ class Tree:
         entry = self._names.find(parent, name)
         if entry is None:
             raise NotFoundError(repr(name))
-        return entry, self.inode(entry.inode_id)
+        return entry, self.named(entry)
+
+    def named(self, entry: DirectoryEntry) -> Inode:
+        """Return what *entry* leads to. Under the lock.
+
+        Raises:
+            DamagedDatabaseError: it is not what was written, or not there at all.
+        """
+        inode = self._inodes.get(entry.inode_id)
+        if inode is None:
+            text = f"{entry.name!r} leads to inode {entry.inode_id}, which is not there"
+            raise self._store.rows.note.take(DamagedDatabaseError(text))
+        return inode
 
     # Make
 
@@ -150,7 +147,7 @@ class Tree:
             return self.attributes(inode)
 
     def _make(self, parent: InodeId, name: bytes, mode: int, *, rdev: int, caller: Caller) -> Inode:
-        directory = self._directory(parent)
+        directory = self.directory(parent)
         self._refuse_removed(directory)
         if self._names.find(parent, name) is not None:
             raise ExistsError(repr(name))
@@ -196,7 +193,7 @@ class Tree:
         check_name(name)
         with self._store.operation():
             inode = self.inode(inode_id)
-            directory = self._directory(parent)
+            directory = self.directory(parent)
             self._refuse_removed(directory)
             if stat.S_ISDIR(inode.mode):
                 raise NotPermittedError("a directory has one name")
@@ -215,20 +212,20 @@ class Tree:
     # Remove
 
     def unlink(self, parent: InodeId, name: bytes) -> None:
-        with self._store.operation():
-            directory = self._directory(parent)
-            entry, inode = self._entry(parent, name)
-            if stat.S_ISDIR(inode.mode):
-                raise IsDirectoryError(repr(name))
-            self._names.delete(parent, entry.name)
-            self._touch(directory)
-            self._drop_link(inode)
+        """Remove a name of a file, inside the caller's operation."""
+        directory = self.directory(parent)
+        entry, inode = self._entry(parent, name)
+        if stat.S_ISDIR(inode.mode):
+            raise IsDirectoryError(repr(name))
+        self._names.delete(parent, entry.name)
+        self._touch(directory)
+        self._drop_link(inode)
 
     def remove_directory(self, parent: InodeId, name: bytes) -> None:
         if name == b".":
             raise InvalidArgumentError("a directory cannot remove itself")
         with self._store.operation():
-            directory = self._directory(parent)
+            directory = self.directory(parent)
             entry, inode = self._entry(parent, name)
             self._require_empty_directory(inode)
             self._names.delete(parent, entry.name)
@@ -242,15 +239,14 @@ class Tree:
             raise NotEmptyError(f"directory {inode.inode_id} has entries")
 
     def _drop_directory(self, inode: Inode) -> None:
-        if self._is_open(inode.inode_id):
-            self._inodes.update(replace(inode, nlink=0, ctime_ns=self._clock.now_ns()))
-            self._inodes.add_orphan(inode.inode_id)
-        else:
-            self._erase(inode)
+        self._drop_link(replace(inode, nlink=1))
 
     def _drop_link(self, inode: Inode) -> None:
-        """One name fewer; the last one ends the inode unless it is open."""
+        """One name fewer, gone already; the last one ends the inode unless it is open."""
         left = inode.nlink - 1
+        if left > 0:
+            # Its policy is that of a directory it is still in.
+            inode = replace(inode, parent=self._names.home_of(inode.inode_id, inode.parent))
         if left > 0 or self._is_open(inode.inode_id):
             self._inodes.update(replace(inode, nlink=left, ctime_ns=self._clock.now_ns()))
             if left == 0:
@@ -317,17 +313,17 @@ class Tree:
     ) -> None:
         """Rename, inside the caller's operation."""
         check_name(new_name)
-        old_directory, directory = self._directory(parent), self._directory(new_parent)
+        old_directory, directory = self.directory(parent), self.directory(new_parent)
         self._refuse_removed(directory)
         _, inode = self._entry(parent, name)
         target = self._names.find(new_parent, new_name)
-        if flags & RenameFlags.EXCHANGE:
+        if RenameFlags.EXCHANGE in flags:
             if target is None:
                 raise NotFoundError(repr(new_name))
             self._exchange(parent, name, new_parent, new_name)
             return
         if target is not None:
-            if flags & RenameFlags.NO_REPLACE:
+            if RenameFlags.NO_REPLACE in flags:
                 raise ExistsError(repr(new_name))
             if target.inode_id == inode.inode_id:
                 return
@@ -355,10 +351,11 @@ class Tree:
             self._drop_link(victim)
 
     def _after_move(self, inode: Inode, old_directory: Inode, directory: Inode) -> None:
-        moved = replace(self.inode(inode.inode_id), ctime_ns=self._clock.now_ns())
-        crosses = old_directory.inode_id != directory.inode_id
         # A file follows the policy of the directory it was moved into last.
-        moved = replace(moved, parent=directory.inode_id)
+        moved = replace(
+            self.inode(inode.inode_id), ctime_ns=self._clock.now_ns(), parent=directory.inode_id
+        )
+        crosses = old_directory.inode_id != directory.inode_id
         if stat.S_ISDIR(inode.mode) and crosses:
             self._touch(self.inode(old_directory.inode_id), links=-1)
             self._touch(self.inode(directory.inode_id), links=1)

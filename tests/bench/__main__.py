@@ -1,178 +1,158 @@
-"""Measure targets side by side; see the package."""
+"""Measure systems side by side; see the package."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
-import shlex
-import statistics
-import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-from fusebridge.mount_table import read_mounts
-from tests.bench.measurements import ROWS, Size, Target, measure, sync_file_system
-from tests.bench.pools import POOLS, mounted_pool
-from tests.fuse.mounting import serve
+from rich.console import Console
 
-ROOT: Final = Path(__file__).resolve().parents[2]
-RESULTS: Final = ROOT / "bench-results"
-BUILT_IN: Final[dict[str, tuple[str, ...]]] = {
-    "empty": ("fusebridge.empty:make_empty", "--rw"),
-    "offload": ("fusebridge.empty:make_offloading", "--rw"),
-}
-"""Name, factory and options of what is mounted for every run."""
+from tests.bench.machine import ROOT, facts
+from tests.bench.own import BehindTheBridge, Given, Host, Pool
+from tests.bench.peers import peers
+from tests.bench.report import cpu_table, picture, rates_table, ratios_table, store
+from tests.bench.rounds import Figures, measure, mounted_systems, say
+from tests.bench.rows import QUICK, ROWS, Row, Size
+from tests.bench.systems import MIB, System
 
-ALTERNATIVE: Final[dict[str, tuple[str, ...]]] = {
-    "empty on trio": ("fusebridge.empty:make_empty", "--rw", "--trio"),
-    "offload on trio": ("fusebridge.empty:make_offloading", "--rw", "--trio"),
-}
-"""The same behind the alternative of decision 0001; for one who reconsiders it."""
+ROUNDS_MIN: Final = 3
+"""Fewer have no median worth the name."""
 
-Results = dict[str, list[dict[str, float]]]
+DISK_BYTES_MIN: Final = 1024 * MIB
+OFFLOADING: Final = "fusebridge.empty:make_offloading"
+EMPTY: Final = "fusebridge.empty:make_empty"
+
+ON_REQUEST: Final[tuple[System, ...]] = (
+    BehindTheBridge("offload", OFFLOADING),
+    BehindTheBridge("empty on trio", EMPTY, ("--rw", "--trio")),
+    BehindTheBridge("offload on trio", OFFLOADING, ("--rw", "--trio")),
+)
+"""Reads that are sent to a pool thread; and the alternative of decision 0001."""
+
+Named = TypeVar("Named", System, Row)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print the table, store the figures; return the exit code."""
+    """Measure, print tables, store figures and picture; return the exit code."""
     options = parse(arguments)
     if os.geteuid() != 0:
-        print("dropping the kernel's caches needs root", file=sys.stderr)
+        print("mounting others and dropping the kernel's caches needs root", file=sys.stderr)
         return 2
-    if options.pin is not None:
-        os.sched_setaffinity(0, {options.pin})
-    size = Size(stream_bytes=options.stream_mib << 20, files=options.files, fsyncs=options.fsyncs)
-    built_in = BUILT_IN | (ALTERNATIVE if options.trio else {})
-    with targets(built_in, options.directories, options.sync_command) as chosen:
-        results = run(chosen, size, options.rounds)
-    print(table(results))
-    print(f"\nstored in {store(results, size, options)}")
+    size = QUICK if options.quick else Size()
+    if options.size is not None:
+        size = replace(size, stream_bytes=options.size * MIB)
+    rows = chosen(ROWS, options.rows)
+    with tempfile.TemporaryDirectory(prefix="dynamicfs-bench-", dir=options.place) as folder:
+        place = Path(folder)
+        machine = facts(place)
+        systems, absent = available_systems(size, options)
+        with mounted_systems(systems, place) as subjects:
+            figures = measure(subjects, rows, rounds=options.rounds, size=size, place=place)
+            names = [subject.name for subject in subjects]
+    show(figures, rows, names, absent)
+    about: dict[str, object] = {
+        "label": options.label,
+        "machine": machine,
+        "systems": {system.name: system.version() for system in systems},
+        "not_available": absent,
+        "size": asdict(size),
+        "rounds": options.rounds,
+    }
+    keep(figures, rows, names, about, options.results)
     return 0
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="tests.bench", description="Measure mounts.")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--stream-mib", type=int, default=256)
-    parser.add_argument("--files", type=int, default=2000)
-    parser.add_argument("--fsyncs", type=int, default=300)
-    parser.add_argument("--pin", type=int, help="run the client on this CPU only")
-    parser.add_argument("--trio", action="store_true", help="measure trio's loop as well")
+    parser = argparse.ArgumentParser(prog="run bench", description="Measure file systems.")
+    parser.add_argument("--rounds", type=int, default=ROUNDS_MIN)
+    parser.add_argument("--size", type=int, metavar="MIB", help="length of the streams")
+    parser.add_argument("--quick", action="store_true", help="little of everything")
+    parser.add_argument("--rows", default="", help="comma-separated; all without it")
+    parser.add_argument("--systems", default="", help="comma-separated; all without it")
+    parser.add_argument("--place", help="where all files lie; a directory of the disk to measure")
     parser.add_argument("--label", default="", help="goes into the stored result")
-    parser.add_argument(
-        "--sync-command",
-        default="",
-        help="makes a DynamicFS mount durable; the directory is appended",
+    parser.add_argument("--results", type=Path, default=ROOT / "bench-results")
+    parser.add_argument("directories", nargs="*", type=Path, help="to be measured as well")
+    options = parser.parse_args(arguments)
+    if options.rounds < 1:
+        parser.error("at least one round")
+    for kind, known in (("rows", ROWS), ("systems", every_system(DISK_BYTES_MIN))):
+        unknown = set(filter(None, getattr(options, kind).split(","))) - {one.name for one in known}
+        if unknown:
+            parser.error(f"{kind} are: {', '.join(one.name for one in known)}")
+    return options
+
+
+def every_system(disk_bytes: int) -> tuple[System, ...]:
+    """Return all that can be named."""
+    default: tuple[System, ...] = (
+        Host(),
+        BehindTheBridge("empty", EMPTY),
+        Pool("rs:4+2"),
+        Pool("copies:3"),
     )
-    parser.add_argument("directories", nargs="*", type=Path)
-    return parser.parse_args(arguments)
+    return (*default, *peers(disk_bytes), *ON_REQUEST)
 
 
-@contextmanager
-def targets(
-    built_in: Mapping[str, tuple[str, ...]], directories: Sequence[Path], sync_command: str
-) -> Iterator[list[Target]]:
-    """Mount what is built in, in child processes, and add the given directories."""
-    with ExitStack() as stack:
-        chosen = []
-        for name, (factory, *flags) in built_in.items():
-            path = stack.enter_context(serve(factory, options=flags)).path
-            chosen.append(Target(name=name, path=path, make_durable=sync_of(path, "")))
-        for redundancy in POOLS:
-            chosen.append(stack.enter_context(mounted_pool(redundancy)))
-        for path in directories:
-            durable = sync_of(path, sync_command)
-            chosen.append(Target(name=str(path), path=path, make_durable=durable))
-        yield chosen
+def available_systems(
+    size: Size, options: argparse.Namespace
+) -> tuple[list[System], dict[str, str]]:
+    """Return what is to be measured, and why the rest of it cannot be."""
+    wanted = every_system(max(DISK_BYTES_MIN, 4 * size.stream_bytes))
+    if options.systems:
+        wanted = chosen(wanted, options.systems)
+    else:
+        wanted = tuple(system for system in wanted if system not in ON_REQUEST)
+    wanted += tuple(Given(directory) for directory in options.directories)
+    reasons = {system.name: system.why_not() for system in wanted}
+    absent = {name: reason for name, reason in reasons.items() if reason}
+    for name, reason in absent.items():
+        say(f"{name} is not available: {reason}")
+    return [system for system in wanted if system.name not in absent], absent
 
 
-def sync_of(path: Path, sync_command: str) -> Callable[[], None]:
-    """Return what makes the files under *path* durable.
-
-    syncfs never reaches the server of a FUSE mount, so those of DynamicFS need
-    the command.
-    """
-    if sync_command and kind_of(path) == "fuse.dynamicfs":
-        command = [*shlex.split(sync_command), str(path)]
-        return lambda: run_command(command)
-    return lambda: sync_file_system(path)
+def chosen(known: tuple[Named, ...], names: str) -> tuple[Named, ...]:
+    """Return those of *known* that the comma-separated *names* name; all when empty."""
+    wanted = set(filter(None, names.split(",")))
+    return tuple(one for one in known if not wanted or one.name in wanted)
 
 
-def run_command(command: Sequence[str]) -> None:
-    """Run *command* quietly; raise when it fails."""
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
+def show(
+    figures: Figures, rows: Sequence[Row], names: Sequence[str], absent: dict[str, str]
+) -> None:
+    """Print the tables."""
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(rates_table(figures, rows, names))
+    console.print(cpu_table(figures, rows, names))
+    pools = [name for name in names if name in ("rs:4+2", "copies:3")]
+    for name in pools or names[-1:]:
+        console.print(ratios_table(figures, rows, names, name))
+    for name, reason in absent.items():
+        console.print(f"{name}: not available: {reason}")
 
 
-def kind_of(path: Path) -> str:
-    """Return the type of the file system that *path* is on."""
-    real = path.resolve()
-    holding = [
-        entry
-        for entry in read_mounts()
-        if real == Path(entry.mountpoint) or Path(entry.mountpoint) in real.parents
-    ]
-    return max(holding, key=lambda entry: len(entry.mountpoint)).kind
-
-
-def run(chosen: Sequence[Target], size: Size, rounds: int) -> Results:
-    """Measure every target once per round, in an order that alternates."""
-    results: Results = {target.name: [] for target in chosen}
-    for number in range(rounds):
-        ordered = chosen if number % 2 == 0 else list(reversed(chosen))
-        for target in ordered:
-            results[target.name].append(measure(target, size))
-            print(f"round {number + 1}/{rounds}: {target.name}", file=sys.stderr)
-    return results
-
-
-def table(results: Results) -> str:
-    """Return medians, and in brackets each one's ratio to ``empty``.
-
-    >>> empty = [{row: 100.0 for row, _ in ROWS}]
-    >>> half = [{row: 50.0 for row, _ in ROWS}]
-    >>> table({"empty": empty, "x": half}).splitlines()[2].split()[-2:]
-    ['50', '(0.50)']
-    """
-    names = list(results)
-    lines = [f"{'median of the rounds':26}" + "".join(f"{name[-20:]:>22}" for name in names)]
-    lines.append("-" * len(lines[0]))
-    for row, _ in ROWS:
-        limit = median(results["empty"], row)
-        cells = [
-            f"{median(results[name], row):.0f} ({median(results[name], row) / limit:.2f})"
-            for name in names
-        ]
-        lines.append(f"{row:26}" + "".join(f"{cell:>22}" for cell in cells))
-    return "\n".join(lines)
-
-
-def median(rounds: Sequence[dict[str, float]], row: str) -> float:
-    """Return the median of one row."""
-    return statistics.median(figures[row] for figures in rounds)
-
-
-def store(results: Results, size: Size, options: argparse.Namespace) -> Path:
-    """Write every figure, and what is needed to read them, as JSON."""
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
-    document = {
-        "label": options.label,
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        "cpus": os.cpu_count(),
-        "client": "not pinned" if options.pin is None else f"pinned to CPU {options.pin}",
-        "stream_bytes": size.stream_bytes,
-        "files": size.files,
-        "rounds": results,
-    }
-    path.write_text(json.dumps(document, indent=1) + "\n")
-    return path.relative_to(ROOT)
+def keep(
+    figures: Figures,
+    rows: Sequence[Row],
+    names: Sequence[str],
+    about: dict[str, object],
+    results: Path,
+) -> None:
+    """Store figures and picture, and say where."""
+    results.mkdir(parents=True, exist_ok=True)
+    stem = time.strftime("%Y%m%d-%H%M%S")
+    store(results / f"{stem}.json", figures, rows, about)
+    title = f"DynamicFS beside others, {time.strftime('%Y-%m-%d')}"
+    (results / f"{stem}.svg").write_text(picture(figures, rows, names, title), encoding="utf-8")
+    print(f"stored in {results / stem}.json and .svg")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """How polite a rebuild is, and how fast: ``python -m tests.bench.politeness``.
 
-Per round: a stream alone, the same stream beside a rebuild at normal priority,
-then the rest of the rebuild at high priority with nothing beside it. The
-rebuild reads k slices for each it writes; on directories of one device that
-device does all of it, so the last figure is compared with what the device
-itself gives for that mix.
+Per round a disk fails, and streams run in pairs: one while the rebuild is
+paused, one beside it at normal priority, in turns which of them comes first,
+so that a disk whose speed wanders slows both. Then the rest of the rebuild
+runs at high priority with nothing beside it. It reads k slices for each it
+writes; on directories of one device that device does all of it, so the last
+figure is compared with what the device itself gives for that mix.
 """
 
 from __future__ import annotations
@@ -20,65 +21,106 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.bench.measurements import MIB, Size, Target, stream_read_mb_s, stream_write_mb_s
+from tests.bench.rows import Size, Stage, stream_read, stream_write
+from tests.bench.systems import MIB, Subject, drop_kernel_caches
 from tests.e2e.harness import LivePool, PoolPlan, live_pool, wait_for
 
 DISKS: Final = 7
 ACTIVE_S: Final = 30.0
 END_S: Final = 600.0
+SETTLE_S: Final = 0.5
+"""After a pause or its end, until what was in work has ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streams:
+    """One stream written and read again; MB are 10^6 bytes."""
+
+    write_mb_s: float
+    read_mb_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """MB are 10^6 bytes; rates are per second."""
+    """What one round gave; rates are MB of 10^6 bytes per second."""
 
-    alone_write: float
-    beside_write: float
-    alone_read: float
-    beside_read: float
+    alone: list[Streams]
+    beside: list[Streams]
+    """As many as ``alone``, each measured right before or after its like."""
     rebuilt_beside: float
-    """Payload the rebuild wrote while the streams ran."""
+    """Payload the rebuild wrote while the streams beside it ran."""
     rebuilt_alone: float
     device: float
     """A slice written, synced, for k slices read with the page cache passed by."""
 
 
-def measure_round(pool: LivePool, failed: str, size: Size) -> Figures:
-    """Fail a disk and measure around its rebuild; ends with a pool that is whole."""
-    pool_dir = str(pool.pool_dir)
-    target = Target(name="pool", path=pool.mountpoint, make_durable=pool.sync)
-    folder = pool.mountpoint / f"stream-{failed}"
-    folder.mkdir()
-    pool.must("rebuild", pool_dir, "--priority", "normal")
-    alone_write = stream_write_mb_s(folder, target, size)
-    alone_read = stream_read_mb_s(folder, target, size)
-    (folder / "stream").unlink()
-    pool.must("fail-disk", pool_dir, failed, "--yes")
-    wait_for("it rebuilds", lambda: _written(pool) > 0, limit_s=ACTIVE_S)
-    before, began_s = _written(pool), time.monotonic()
-    beside_write = stream_write_mb_s(folder, target, size)
-    beside_read = stream_read_mb_s(folder, target, size)
-    rebuilt_beside = (_written(pool) - before) / 1e6 / (time.monotonic() - began_s)
-    if not pool.view().reconcile.active:
-        print("the rebuild ended before the stream: more data is needed", file=sys.stderr)
-    (folder / "stream").unlink()
-    pool.must("rebuild", pool_dir, "--priority", "high")
-    before, began_s = _written(pool), time.monotonic()
-    wait_for("it is rebuilt", lambda: not pool.view().reconcile.active, limit_s=END_S)
-    rebuilt_alone = (_written(pool) - before) / 1e6 / (time.monotonic() - began_s)
-    return Figures(
-        alone_write=alone_write,
-        beside_write=beside_write,
-        alone_read=alone_read,
-        beside_read=beside_read,
-        rebuilt_beside=rebuilt_beside,
-        rebuilt_alone=rebuilt_alone,
-        device=device_mb_s(pool),
-    )
+class Round:
+    """One failed disk and its rebuild, steered by the command line as an operator does."""
 
+    def __init__(self, pool: LivePool, failed: str, size: Size) -> None:
+        self._pool = pool
+        self._failed = failed
+        subject = Subject(
+            name="pool",
+            path=pool.mountpoint,
+            folder=pool.root,
+            make_durable=pool.sync,
+            # The server goes on: a rebuild is under way in it.
+            cool=drop_kernel_caches,
+        )
+        self._stage = Stage(subject, size, tarball=Path(os.devnull))
+        self._rebuilt_bytes = 0
+        self._rebuilt_s = 0.0
 
-def _written(pool: LivePool) -> int:
-    return int(pool.metric("rebuild_bytes_written_total"))
+    def measure(self, pairs: int) -> Figures:
+        """Fail the disk and measure around its rebuild; ends with a pool that is whole."""
+        self._stage.folder.mkdir(exist_ok=True)
+        self._steer("--priority", "normal")
+        self._pool.must("fail-disk", str(self._pool.pool_dir), self._failed, "--yes")
+        wait_for("it rebuilds", lambda: self._written() > 0, limit_s=ACTIVE_S)
+        alone: list[Streams] = []
+        beside: list[Streams] = []
+        for number in range(pairs):
+            for is_beside in (number % 2 == 0, number % 2 != 0):
+                (beside if is_beside else alone).append(self._streams(is_beside=is_beside))
+        reconcile = self._pool.view().reconcile
+        if reconcile.done_items >= reconcile.total_items:
+            print("the rebuild ended before the streams: more data is needed", file=sys.stderr)
+        return Figures(
+            alone=alone,
+            beside=beside,
+            rebuilt_beside=self._rebuilt_bytes / 1e6 / self._rebuilt_s,
+            rebuilt_alone=self._rest_at_high_priority(),
+            device=device_mb_s(self._pool),
+        )
+
+    def _streams(self, *, is_beside: bool) -> Streams:
+        self._steer("--resume" if is_beside else "--pause")
+        time.sleep(SETTLE_S)
+        before, began_s = self._written(), time.monotonic()
+        measured = Streams(write_mb_s=self._rate(stream_write), read_mb_s=self._rate(stream_read))
+        if is_beside:
+            self._rebuilt_bytes += self._written() - before
+            self._rebuilt_s += time.monotonic() - began_s
+        self._stage.stream.unlink()
+        return measured
+
+    def _rate(self, measure: Callable[[Stage], float]) -> float:
+        amount = measure(self._stage)
+        return amount / self._stage.seconds
+
+    def _rest_at_high_priority(self) -> float:
+        self._steer("--resume")
+        self._steer("--priority", "high")
+        before, began_s = self._written(), time.monotonic()
+        wait_for("it is rebuilt", lambda: not self._pool.view().reconcile.active, limit_s=END_S)
+        return (self._written() - before) / 1e6 / (time.monotonic() - began_s)
+
+    def _steer(self, *words: str) -> None:
+        self._pool.must("rebuild", str(self._pool.pool_dir), *words)
+
+    def _written(self) -> int:
+        return int(self._pool.metric("rebuild_bytes_written_total"))
 
 
 def device_mb_s(pool: LivePool) -> float:
@@ -105,7 +147,8 @@ def main() -> int:
     """Measure and print medians."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--data-mib", type=int, default=2048)
+    parser.add_argument("--pairs", type=int, default=4)
+    parser.add_argument("--data-mib", type=int, default=4096)
     parser.add_argument("--stream-mib", type=int, default=512)
     options = parser.parse_args()
     size = Size(stream_bytes=options.stream_mib * MIB)
@@ -121,30 +164,29 @@ def main() -> int:
             # The disk that failed before is whole again: it has no data any more.
             if number:
                 pool.must("set-disk-health", str(pool.pool_dir), f"d{number}", "healthy")
-            rounds.append(measure_round(pool, f"d{number + 1}", size))
+            rounds.append(Round(pool, f"d{number + 1}", size).measure(options.pairs))
             print(rounds[-1], file=sys.stderr)
     _print(rounds)
     return 0
 
 
 def _print(rounds: list[Figures]) -> None:
-    def median(of: Callable[[Figures], float]) -> float:
-        return statistics.median(of(one) for one in rounds)
-
-    rows: tuple[tuple[str, Callable[[Figures], float]], ...] = (
-        ("stream written alone, MB/s", lambda one: one.alone_write),
-        ("… beside a rebuild, normal", lambda one: one.beside_write),
-        ("share lost", lambda one: 1 - one.beside_write / one.alone_write),
-        ("stream read alone, MB/s", lambda one: one.alone_read),
-        ("… beside a rebuild, normal", lambda one: one.beside_read),
-        ("share lost", lambda one: 1 - one.beside_read / one.alone_read),
-        ("rebuilt beside streams, MB/s", lambda one: one.rebuilt_beside),
-        ("rebuilt at high priority, MB/s", lambda one: one.rebuilt_alone),
-        ("the device itself, same mix", lambda one: one.device),
-        ("high priority, of the device", lambda one: one.rebuilt_alone / one.device),
+    pairs = [pair for one in rounds for pair in zip(one.alone, one.beside, strict=True)]
+    rows = (
+        ("stream written, rebuild paused, MB/s", [alone.write_mb_s for alone, _ in pairs]),
+        ("… beside a rebuild at normal priority", [beside.write_mb_s for _, beside in pairs]),
+        ("share lost", [1 - beside.write_mb_s / alone.write_mb_s for alone, beside in pairs]),
+        ("stream read, rebuild paused, MB/s", [alone.read_mb_s for alone, _ in pairs]),
+        ("… beside a rebuild at normal priority", [beside.read_mb_s for _, beside in pairs]),
+        ("share lost", [1 - beside.read_mb_s / alone.read_mb_s for alone, beside in pairs]),
+        ("rebuilt beside the streams, MB/s", [one.rebuilt_beside for one in rounds]),
+        ("rebuilt at high priority, MB/s", [one.rebuilt_alone for one in rounds]),
+        ("the device itself, same mix", [one.device for one in rounds]),
+        ("high priority, of the device", [one.rebuilt_alone / one.device for one in rounds]),
     )
-    for name, of in rows:
-        print(f"{name:34}{median(of):10.2f}")
+    print(f"{'median (least … most)':40}")
+    for name, values in rows:
+        print(f"{name:40}{statistics.median(values):9.2f}  ({min(values):.2f} … {max(values):.2f})")
 
 
 if __name__ == "__main__":

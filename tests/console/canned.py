@@ -64,8 +64,10 @@ class CannedControl:
         self._record("probe_disks")
         return ["d0: present", "d1: present"]
 
-    def set_disk_health(self, disk: str, state: str) -> str:
-        self._record("set_disk_health", disk, state)
+    def set_disk_health(
+        self, disk: str, state: str, basis: str = "", *, force: bool = False
+    ) -> str:
+        self._record("set_disk_health", disk, state, *filter(None, [basis]), *["force"] * force)
         return f"{disk} is {state} now"
 
     def add_disk(self, path: str, tier: str, *, spare: bool = False) -> str:

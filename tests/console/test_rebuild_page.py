@@ -10,8 +10,10 @@ import pytest
 from dynamicfs_tui.console.glyphs import ASCII
 from dynamicfs_tui.console.question_dialog import QuestionDialog
 from dynamicfs_tui.console.work_verbs import FULL_SPEED_S
+from engine.errors import UsageError
 from engine.status.views import PoolView, ReconcileView, WorkPriority
 from engine.units import MIB
+from tests.conftest import ExpectedWarnings
 from tests.console.canned import CannedControl
 from tests.console.canned_healing import PENDING_REASON, healing, no_work, paused
 from tests.console.canned_views import NOW_NS
@@ -121,6 +123,41 @@ def test_a_key_acts_at_once_and_u_takes_it_back(
         await driver.wait_for_verbs()
 
     assert drive(make(), script).control.calls == [call, undo]
+
+
+def test_a_second_stroke_is_refused_until_the_first_is_done_and_then_does_the_opposite() -> None:
+    view = healing()
+
+    async def script(driver: Driver) -> None:
+        driver.control.verb_wait.clear()
+        await driver.press_at_once("3", "P", "P", "P")
+        assert "P pause: the change before it is under way" in driver.toasts()
+        driver.control.verb_wait.set()
+        await driver.wait_for_verbs()
+        driver.control.set_view(paused(view))
+        await driver.press_at_once("P")
+        await driver.wait_for_verbs()
+
+    assert drive(view, script).control.calls == [("work.pause",), ("work.resume",)]
+
+
+@pytest.mark.parametrize("error", [None, UsageError("no")], ids=["done", "failed"])
+def test_a_key_waits_for_a_view_that_was_asked_for_after_the_change(
+    error: UsageError | None, expected_warnings: ExpectedWarnings
+) -> None:
+    """The first view afterwards may be one that somebody else had asked for before."""
+    if error is not None:
+        expected_warnings("limit 225MB/s failed")
+
+    async def script(driver: Driver) -> None:
+        driver.control.verb_error = error
+        await driver.press_at_once("3", "minus")
+        await driver.wait_for_verbs()
+        assert driver.app.need_scene().under_way == {"rebuild"}
+        await driver.tick()
+        assert driver.app.need_scene().under_way == frozenset()
+
+    drive(healing(), script)
 
 
 def test_nothing_is_taken_back_after_ten_seconds_or_twice() -> None:

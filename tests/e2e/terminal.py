@@ -71,10 +71,30 @@ class Terminal:
         where = ("-x", str(size.columns), "-y", str(size.rows))
         self._tmux("new-session", "-d", *where, "-s", "console", script)
 
-    def resize(self, size: Size) -> None:
-        """Change the size of the screen, as dragging a window's corner does."""
-        where = ("-x", str(size.columns), "-y", str(size.rows))
-        self._tmux("resize-window", "-t", "console", *where)
+    def resize(self, *sizes: Size) -> None:
+        """Change the size of the screen, as dragging a window's corner does, to each in turn."""
+        words: list[str] = []
+        for size in sizes:
+            where = ("-x", str(size.columns), "-y", str(size.rows))
+            words += ["resize-window", "-t", "console", *where, ";"]
+        self._tmux(*words)
+
+    def told_size(self) -> Size:
+        """Return what the program would be told now; tmux tells it a little later than it acts."""
+        tty = self._tmux("display-message", "-p", "-t", "console", "#{pane_tty}").strip()
+        descriptor = os.open(tty, os.O_RDONLY | os.O_NOCTTY)
+        try:
+            columns, rows = os.get_terminal_size(descriptor)
+        finally:
+            os.close(descriptor)
+        return Size(columns=columns, rows=rows)
+
+    @property
+    def pid(self) -> int:
+        """The program on the screen: the only child of the shell that started it."""
+        shell = int(self._tmux("display-message", "-p", "-t", "console", "#{pane_pid}"))
+        children = Path(f"/proc/{shell}/task/{shell}/children").read_text()
+        return int(children.split()[0])
 
     def screen(self) -> str:
         """Return what is on the screen, a line per row."""

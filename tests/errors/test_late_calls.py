@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import pytest
 
@@ -17,12 +18,19 @@ from engine.device.lanes import DiskLanes, Lane
 from engine.device.protocol import Buffer, Device, JournalEntry
 from engine.errors import DeviceSlowError, NameAbsentError
 from engine.ids import Epoch, Generation
+from engine.metadata.containers import store_checkpoint
+from engine.pool.devices import DiskOpener
+from engine.pool.joining import undo_disk
 from engine.units import KIB, MIB
+from tests.e2e.harness import wait_for
 
 BRIEF_S: Final = 0.05
 LONG_S: Final = 10.0
 EPOCH: Final = Epoch(1)
 NAME: Final = "fragments/0/1.1.0"
+CHECKPOINT: Final = "checkpoints/0000000000000005.0000000000000001"
+
+T = TypeVar("T")
 
 
 class _GatedCalls(FileSystemCalls):
@@ -39,26 +47,31 @@ class _GatedCalls(FileSystemCalls):
         self.waiting.clear()
         self.held = step
 
-    def _pass(self, step: str) -> None:
+    def pass_gate(self, step: str) -> None:
+        """Wait at the gate if *step* is the one that is held."""
         if self.held == step:
             self.held = ""
             self.waiting.set()
             self.gate.wait(LONG_S)
 
     def write(self, descriptor: int, parts: Sequence[Buffer], offset: int) -> None:
-        self._pass("write")
+        self.pass_gate("write")
         super().write(descriptor, parts, offset)
 
     def fdatasync(self, descriptor: int) -> None:
-        self._pass("fdatasync")
+        self.pass_gate("fdatasync")
         super().fdatasync(descriptor)
 
     def rename_new(self, source: int, name: str, target: int, new_name: str) -> None:
-        self._pass("rename")
+        self.pass_gate("rename")
         super().rename_new(source, name, target, new_name)
 
+    def rename_over(self, source: int, name: str, target: int, new_name: str) -> None:
+        self.pass_gate("rename")
+        super().rename_over(source, name, target, new_name)
+
     def unlink(self, folder: int, name: str) -> None:
-        self._pass("unlink")
+        self.pass_gate("unlink")
         super().unlink(folder, name)
 
 
@@ -93,9 +106,17 @@ class LateDisk:
         self._give_up(future)
         return ended
 
-    def run(self, call: Callable[[Device], object]) -> None:
+    def run(self, call: Callable[[Device], T]) -> T:
         """Run *call* in a lane and wait for it."""
-        self.lanes.wait(self.lanes.submit(Lane.FOREGROUND, call), LONG_S)
+        return self.lanes.wait(self.lanes.submit(Lane.FOREGROUND, call), LONG_S)
+
+    def is_done(self, call: Callable[[Device], object]) -> bool:
+        """Run *call*; return whether it is done, or was given up because it waits."""
+        try:
+            self.lanes.wait(self.lanes.submit(Lane.FOREGROUND, call), BRIEF_S)
+        except DeviceSlowError:
+            return False
+        return True
 
     def _submit(self, call: Callable[[Device], object]) -> tuple[Future[None], threading.Event]:
         ended = threading.Event()
@@ -172,6 +193,73 @@ def test_a_late_rename_shows_the_whole_fragment_or_none(disk: LateDisk) -> None:
     assert bytes(disk.device.get(NAME, offset=0, length=MIB)) == data
 
 
+def test_a_late_label_does_not_come_to_lie_over_a_newer_one(disk: LateDisk) -> None:
+    disk.run(lambda device: device.set_label(b"first"))
+    late = disk.abandon_at("rename", lambda device: device.set_label(b"late"))
+    is_told = disk.is_done(lambda device: device.set_label(b"newer"))
+
+    disk.let_go(late)
+
+    found = disk.run(lambda device: device.get_label())
+    assert found == b"newer" if is_told else found in (b"late", b"newer")
+    disk.run(lambda device: device.set_label(b"newer"))
+    assert disk.run(lambda device: device.get_label()) == b"newer"
+
+
+def test_a_name_that_is_set_aside_late_is_not_one_that_was_written_anew(disk: LateDisk) -> None:
+    good = memoryview(b"whole" * 1000)
+    disk.device.put(CHECKPOINT, [b"rotten"])
+    late = disk.abandon_at("rename", lambda device: store_checkpoint(device, CHECKPOINT, good))
+    is_stored = disk.is_done(lambda device: store_checkpoint(device, CHECKPOINT, good))
+
+    disk.let_go(late)
+
+    if not is_stored:
+        disk.run(lambda device: store_checkpoint(device, CHECKPOINT, good))
+    assert disk.device.get(CHECKPOINT, offset=0, length=MIB) == good
+    assert [one.read_bytes() for one in (disk.folder / "quarantine").iterdir()] == [b"rotten"]
+
+
+@pytest.mark.parametrize("step", ["delete", "set_aside"])
+def test_work_that_was_given_up_between_two_steps_removes_nothing_more(
+    disk: LateDisk, step: str
+) -> None:
+    newer = "fragments/0/1.2.0"
+    disk.device.put(NAME, [b"one"])
+    disk.device.put(newer, [b"two"])
+
+    def remove_both(device: Device) -> None:
+        device.delete(NAME)
+        getattr(device, step)(newer)
+
+    disk.let_go(disk.abandon_at("unlink", remove_both))
+
+    assert bytes(disk.device.get(newer, offset=0, length=KIB)) == b"two"
+
+
+def test_a_read_that_returns_late_reaches_no_other_reader(
+    disk: LateDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, late_bytes, wanted = "fragments/0/2.1.0", bytes(MIB), bytes(range(256)) * 4096
+    disk.device.put(NAME, [late_bytes])
+    disk.device.put(other, [wanted])
+    read = os.preadv
+
+    def read_at_gate(descriptor: int, buffers: Sequence[memoryview], offset: int) -> int:
+        disk.calls.pass_gate("read")
+        return read(descriptor, buffers, offset)
+
+    monkeypatch.setattr(os, "preadv", read_at_gate)
+    assert disk.device.direct_io, "small reads share no buffers"
+    late = disk.abandon_at("read", lambda device: device.get(NAME, offset=0, length=MIB))
+    meanwhile = [disk.run(lambda device: device.get(other, offset=0, length=MIB)) for _ in range(3)]
+
+    disk.let_go(late)
+
+    assert all(found == wanted for found in meanwhile)
+    assert disk.run(lambda device: device.get(other, offset=0, length=MIB)) == wanted
+
+
 def test_a_late_delete_leaves_what_has_another_layout(disk: LateDisk) -> None:
     newer = "fragments/0/1.2.0"
     disk.device.put(NAME, [b"old"])
@@ -228,3 +316,39 @@ def test_a_trim_that_was_given_up_while_it_waited_drops_nothing(disk: LateDisk) 
     disk.let_go(late, trim)
 
     assert disk.journal() == [1, 2]
+
+
+def test_a_directory_that_was_labelled_late_is_what_it_was_before_anybody_may_try_again(
+    tmp_path: Path,
+) -> None:
+    path, opener = str(tmp_path), DiskOpener(open_s_max=BRIEF_S)
+    answers, undoing, undone = threading.Event(), threading.Event(), threading.Event()
+
+    def make_late() -> DirectoryDevice:
+        answers.wait(LONG_S)
+        prepare_disk(path)
+        return DirectoryDevice.open(path)
+
+    def undo_slowly(device: DirectoryDevice) -> None:
+        undoing.set()
+        undone.wait(LONG_S)
+        undo_disk(path, device)
+
+    with pytest.raises(DeviceSlowError, match="no answer within"):
+        opener.ask(path, make_late, let_go=undo_slowly)
+    answers.set()
+    assert undoing.wait(LONG_S)
+    with pytest.raises(DeviceSlowError, match="does not answer"):
+        opener.ask(path, lambda: None)
+    undone.set()
+
+    wait_for("the path is free", lambda: _is_free(opener, path), limit_s=LONG_S)
+    assert not list(tmp_path.iterdir())
+
+
+def _is_free(opener: DiskOpener, path: str) -> bool:
+    try:
+        opener.ask(path, lambda: None)
+    except DeviceSlowError:
+        return False
+    return True

@@ -1,7 +1,7 @@
 """The child of ``tests.fuse.mounting``: serves one mount and obeys its input.
 
 Every answer is one line of JSON on standard output. Commands: ``counters``,
-``forget INODE``, ``deadline SECONDS`` (tell the watchdog), ``stop``. The end of
+``late``, ``forget INODE``, ``deadline SECONDS`` (tell the watchdog), ``stop``. The end of
 the input is a stop, too.
 """
 
@@ -83,6 +83,8 @@ def _obey(mount: Mount) -> None:
         match verb:
             case "counters":
                 _say(dict(mount.counters()))
+            case "late":
+                _say({"late_s": mount.late_s})
             case "forget":
                 mount.forget_inode(InodeId(int(rest)))
                 _say({})

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from engine.errors import PoolError
 from fusebridge.mount_table import abort_connection, find_mount
 from fusebridge.stale import recover_stale
 from tests.conftest import ExpectedWarnings
+from tests.e2e.harness import wait_for
 from tests.fuse.conftest import TREE, TROUBLED
 from tests.fuse.mounting import Served, ServerError, serve, wait_until_gone
 
@@ -59,6 +62,20 @@ def test_damage_found_by_a_read_is_an_error_and_never_other_bytes(troubled: Serv
         (troubled.path / "rotten").read_bytes()
 
 
+def test_a_name_whose_attributes_are_damaged_is_listed_beside_the_others(
+    troubled: Served,
+) -> None:
+    (troubled.path / "fine").write_bytes(b"alive")
+
+    for _ in range(2):
+        assert sorted(os.listdir(troubled.path)) == ["fine", "strange"]
+        with os.scandir(troubled.path) as entries:
+            assert all(entry.inode() for entry in entries), "programs skip an entry without one"
+        with pytest.raises(OSError, match="Input/output"):
+            (troubled.path / "strange").lstat()
+    assert (troubled.path / "fine").stat().st_size == 5
+
+
 def test_a_read_that_waits_for_a_disk_does_not_delay_a_getattr(troubled: Served) -> None:
     (troubled.path / "slow").write_bytes(b"data")
     (troubled.path / "other").touch()
@@ -77,6 +94,28 @@ def test_a_read_that_waits_for_a_disk_does_not_delay_a_getattr(troubled: Served)
         reader.join()
     assert were_waiting
     assert took_s < 0.5
+
+
+def test_a_loop_that_is_stuck_is_late_and_one_that_waits_for_disks_is_not(
+    troubled: Served,
+) -> None:
+    (troubled.path / "slow").write_bytes(b"data")
+    with ThreadPoolExecutor(2) as clients:
+        reading = clients.submit((troubled.path / "slow").read_bytes)
+        late_beside_a_read = list(_lateness_until(troubled, reading))
+        stuck = clients.submit((troubled.path / "stuck").exists)
+        late_while_stuck = list(_lateness_until(troubled, stuck))
+
+    assert max(late_beside_a_read) < 0.8
+    assert max(late_while_stuck) > 0.5
+    wait_for("the loop rests", lambda: troubled.ask("late")["late_s"] == 0.0)
+
+
+def _lateness_until(served: Served, end: Future[bytes] | Future[bool]) -> Iterator[float]:
+    """Yield how late the loop says it is, until *end* is done."""
+    while not end.done():
+        yield float(str(served.ask("late")["late_s"]))
+        time.sleep(0.02)
 
 
 def test_slow_reads_of_many_clients_run_side_by_side(troubled: Served) -> None:

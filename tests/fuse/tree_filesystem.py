@@ -210,16 +210,19 @@ class TreeFileSystem:
         with self.lock:
             node = self._directory(inode_id)
             items = [
-                DirectoryItem(b".", 1, self.get_attributes(inode_id)),
-                DirectoryItem(b"..", 2, self.get_attributes(node.inode.parent)),
+                DirectoryItem(b".", 1, inode_id, self.get_attributes(inode_id)),
+                self._item(b"..", 2, node.inode.parent),
             ]
             items = [item for item in items if item.cookie > after_cookie]
             for name, (child, cookie) in node.names.items():
                 if len(items) >= limit:
                     break
                 if cookie > after_cookie:
-                    items.append(DirectoryItem(name, cookie, self.get_attributes(child)))
+                    items.append(self._item(name, cookie, child))
             return items[:limit]
+
+    def _item(self, name: bytes, cookie: int, inode_id: InodeId) -> DirectoryItem:
+        return DirectoryItem(name, cookie, inode_id, self.get_attributes(inode_id))
 
     # Extended attributes
 

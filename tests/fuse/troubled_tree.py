@@ -1,21 +1,27 @@
 """The tree with troubles that a file's name asks for.
 
-``slow…``: reads wait a second on a pool thread. ``broken…``: looking the name
+``slow…``: reads wait a second on a pool thread. ``stuck…``: looking the name up
+keeps the serving thread that long. ``broken…``: looking the name
 up is a programming error. ``unsafe…``: fsync fails because a group was lost.
-``full…``: fsync finds no space. ``rotten…``: reads find damage.
+``full…``: fsync finds no space. ``rotten…``: reads find damage. ``strange``, which is
+there from the start: its attributes are damaged.
 """
 
 from __future__ import annotations
 
+import stat
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
-from engine.errors import DamagedPageError, EngineStoppedError, NoSpaceError
-from engine.ids import InodeId
-from engine.vfs.interface import Attributes, HandleId, OpenedFile, OpenMode
+from engine.errors import DamagedDatabaseError, DamagedPageError, EngineStoppedError, NoSpaceError
+from engine.ids import ROOT_INODE, InodeId
+from engine.vfs.interface import Attributes, Caller, DirectoryItem, HandleId, OpenedFile, OpenMode
 from tests.fuse.tree_filesystem import TreeFileSystem
 
 SLOW_S: Final = 1.0
+STRANGE: Final = b"strange"
 
 
 class TroubledTree(TreeFileSystem):
@@ -24,11 +30,24 @@ class TroubledTree(TreeFileSystem):
     def __init__(self, slow_s: float) -> None:
         super().__init__()
         self._slow_s = slow_s
+        self.make_node(ROOT_INODE, STRANGE, stat.S_IFREG | 0o644, 0, Caller(0, 0))
 
     def lookup(self, parent: InodeId, name: bytes) -> Attributes:
         if name.startswith(b"broken"):
             raise ValueError("a programming error, made for a test")
+        if name == STRANGE:
+            raise DamagedDatabaseError("an inode fails its checksum, made for a test")
+        if name.startswith(b"stuck"):
+            time.sleep(self._slow_s)
         return super().lookup(parent, name)
+
+    def read_directory(
+        self, inode_id: InodeId, after_cookie: int, limit: int
+    ) -> Sequence[DirectoryItem]:
+        return [
+            replace(item, attributes=None) if item.name == STRANGE else item
+            for item in super().read_directory(inode_id, after_cookie, limit)
+        ]
 
     def open(self, inode_id: InodeId, how: OpenMode) -> OpenedFile:
         opened = super().open(inode_id, how)
@@ -62,5 +81,5 @@ class TroubledTree(TreeFileSystem):
 
 
 def make_troubled(slow_s: str = str(SLOW_S)) -> TroubledTree:
-    """Return an empty tree whose slow reads take *slow_s* seconds."""
+    """Return a tree whose slow reads take *slow_s* seconds."""
     return TroubledTree(float(slow_s))

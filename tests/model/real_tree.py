@@ -29,6 +29,7 @@ def real_paths(fs: EngineFileSystem) -> list[tuple[bytes, InodeId, bool]]:
 
     def walk(inode_id: InodeId, prefix: bytes) -> None:
         for item in real_items(fs, inode_id):
+            assert item.attributes is not None
             inode = item.attributes.inode
             is_directory = stat.S_ISDIR(inode.mode)
             found.append((prefix + item.name, inode.inode_id, is_directory))

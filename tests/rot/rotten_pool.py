@@ -224,7 +224,7 @@ def read_everything(fs: EngineFileSystem) -> Tree:
             if stat.S_ISDIR(attributes.inode.mode):
                 for item in fs.read_directory(inode_id, 2, 1000):
                     child = f"{path.rstrip('/')}/{item.name.decode()}"
-                    waiting.append((child, item.attributes.inode.inode_id))
+                    waiting.append((child, item.inode_id))
         except EngineError as error:
             tree[path] = ("error", type(error).__name__, str(error))
     return tree

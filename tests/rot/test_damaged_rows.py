@@ -14,6 +14,7 @@ from engine.ids import ROOT_INODE, InodeId
 from engine.metadata.database import DATABASE_PAGE_BYTES, open_database
 from engine.metadata.recovery import OpenMode as PoolMode
 from engine.pool.pool import Pool
+from engine.pool.verbs import PoolVerbs
 from engine.vfs.filesystem import EngineFileSystem
 from engine.vfs.interface import OpenMode
 from tests.memory_engine import MemoryEngine
@@ -28,19 +29,20 @@ from tests.rot.rotten_pool import (
     wrong_answers,
 )
 
-ROWS = {
-    "inode": ("UPDATE inode SET size = size + 1 WHERE id = ?", "inode .* fails its checksum"),
-    "extent": ("UPDATE extent SET epoch = epoch + 1 WHERE ?", "extent .* fails its checksum"),
+DAMAGE = {
+    "inode": "UPDATE inode SET size = size + 1 WHERE id = ?",
+    "extent": "UPDATE extent SET epoch = epoch + 1 WHERE ?",
+    "no inode": "DELETE FROM inode WHERE id = ?",
 }
 
 
-@pytest.fixture(params=sorted(ROWS))
+@pytest.fixture(params=["inode", "extent"])
 def damaged(request: pytest.FixtureRequest, place: Place, samples: Samples) -> str:
     """Rows that are not what was written, on pages whose checksums are right."""
     place.restore(samples.closed)
     with closing(open_database(place.pool_dir / "metadata.db")) as connection:
         kept = connection.execute("SELECT inode FROM dentry WHERE name = ?", (b"kept",)).get
-        connection.execute(ROWS[request.param][0], (kept,))
+        connection.execute(DAMAGE[request.param], (kept,))
         connection.execute("DELETE FROM outbox")
     return str(request.param)
 
@@ -51,6 +53,9 @@ def test_a_damaged_row_fails_its_file_and_the_rest_is_right(
     found, events = open_and_read(place)
 
     assert set(errors_in(found).values()) == {"DamagedDatabaseError"}
+    if damaged == "inode":
+        assert set(errors_in(found)) == {"/kept", "/outer/inner/kept too"}
+        assert set(found) == set(samples.closed.expected)
     assert wrong_answers(samples.closed.expected, found) == []
     assert [text for text in events if "the metadata database is damaged" in text]
     with Pool(place.pool_dir, mode=PoolMode.READ_ONLY) as pool:
@@ -68,6 +73,30 @@ def test_the_open_behind_a_damaged_row_makes_the_database_again(
     assert found == samples.closed.expected
     assert [text for text in events if "made anew" in text]
     assert [text for text in open_and_read(place)[1] if "database" in text] == []
+
+
+@pytest.mark.parametrize("damaged", ["inode", "no inode"], indirect=True)
+def test_a_listing_shows_a_name_whose_row_is_damaged_beside_all_others(
+    place: Place, samples: Samples, damaged: str
+) -> None:
+    names = {path[1:] for path in samples.closed.expected if path.rfind("/") == 0 and path != "/"}
+    with Pool(place.pool_dir) as pool:
+        fs = pool.filesystem
+        for _ in range(2):
+            items = {item.name.decode(): item for item in fs.read_directory(ROOT_INODE, 2, 100)}
+            assert set(items) == names
+            assert [name for name, item in items.items() if item.attributes is None] == ["kept"]
+        with pytest.raises(DamagedDatabaseError):
+            fs.lookup(ROOT_INODE, b"kept")
+        shown = {
+            one.name: one.health
+            for one in PoolVerbs(pool, mountpoint=lambda: "").files.list_directory("/", 100)
+        }
+        told = [one.text for one in pool.engine.base.events.since(0)]
+
+    assert set(shown) == names
+    assert shown["kept"] == "unknown"
+    assert len([text for text in told if "the metadata database is damaged" in text]) == 1
 
 
 def test_changes_go_on_beside_a_damaged_row(place: Place, samples: Samples, damaged: str) -> None:

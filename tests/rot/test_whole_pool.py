@@ -16,6 +16,7 @@ from tests.rot.rotten_pool import (
     Samples,
     open_and_read,
     read_everything,
+    remove,
     scrubbed,
 )
 
@@ -64,6 +65,38 @@ def test_one_flipped_byte_anywhere_is_read_around_and_healed(
         named = [text for text in events if "damaged" in text]
         assert [text for text in named if NOT_HEALED not in text] == [], (name, offset)
         assert kind == "journal" or not named, (name, offset)
+
+
+def test_a_checkpoint_whose_head_is_damaged_is_named_at_the_open_until_it_is_mended(
+    place: Place, samples: Samples
+) -> None:
+    place.restore(samples.closed)
+    place.flip(samples.closed.named("disk2/checkpoints")[0], 100, 0x20)
+
+    named = [text for text in open_and_read(place)[1] if "checkpoint" in text]
+
+    assert len(named) == 1
+    assert named[0].startswith("d2: ")
+    assert "scrub --repair" in named[0]
+    with Pool(place.pool_dir) as pool:
+        scrubbed(pool, repair=True)
+    assert not [text for text in open_and_read(place)[1] if "scrub --repair" in text]
+
+
+def test_checkpoints_that_a_lost_database_could_not_be_made_from_are_named(
+    place: Place, samples: Samples
+) -> None:
+    place.restore(samples.closed)
+    remove(place.pool_dir / "metadata.db")
+    newest = [samples.closed.named(f"{disk.name}/checkpoints")[-1] for disk in place.disks]
+    for name in newest:
+        place.flip(name, samples.closed.lengths[name] - 100, 0x20)
+
+    found, events = open_and_read(place)
+
+    assert found == samples.closed.expected
+    for disk in ("d1", "d2", "d3", "d4"):
+        assert [text for text in events if text.startswith(disk) and "scrub --repair" in text]
 
 
 @pytest.mark.parametrize("count", TURNS)

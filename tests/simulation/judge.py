@@ -193,6 +193,7 @@ def found_tree(fs: EngineFileSystem) -> FoundTree:
             return
         for item in real_items(fs, inode.inode_id):
             name = item.name.decode()
+            assert item.attributes is not None, f"{path}/{name} is damaged"
             note(f"{path}/{name}" if path else name, item.attributes.inode)
 
     note("", fs.get_attributes(ROOT_INODE).inode)
@@ -201,11 +202,11 @@ def found_tree(fs: EngineFileSystem) -> FoundTree:
 
 def _scrubbed(pool: SteppedPool, verbs: PoolVerbs, loss: Loss) -> Sequence[str]:
     """Scrub to the end; leftovers go meanwhile. Return what it calls damage."""
+    # One that ran when the power went, goes on.
+    pool.maintenance.scrub.stop()
+    _take_turns_until_scrubbed(pool)
     verbs.start_scrub(repair=False)
-    for _ in range(TURNS_MAX):
-        rest_s = pool.maintenance.turn()
-        if rest_s > 0 and not pool.maintenance.scrub.progress().running:
-            break
+    _take_turns_until_scrubbed(pool)
     progress = pool.maintenance.scrub.progress()
     wrong = ["the scrub does not end"] if progress.running else []
     return wrong + [
@@ -213,6 +214,13 @@ def _scrubbed(pool: SteppedPool, verbs: PoolVerbs, loss: Loss) -> Sequence[str]:
         for one in progress.findings
         if not (loss.disks and one.verdict is _HIDDEN)
     ]
+
+
+def _take_turns_until_scrubbed(pool: SteppedPool) -> None:
+    for _ in range(TURNS_MAX):
+        rest_s = pool.maintenance.turn()
+        if rest_s > 0 and not pool.maintenance.scrub.progress().running:
+            return
 
 
 def _write_new_file(fs: EngineFileSystem) -> InodeId:

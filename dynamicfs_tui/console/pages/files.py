@@ -342,7 +342,8 @@ VERIFY: Final = Action(
 
 PREFER: Final = Action(
     action_id="files.prefer", keys=("E",), title="rebuild first", group=POOL, footer=8,
-    weight=Weight.REVERSIBLE, run=_on_page(lambda desk, page: work_verbs.prefer(desk, page.path)),
+    weight=Weight.REVERSIBLE, topic=work_verbs.TOPIC,
+    run=_on_page(lambda desk, page: work_verbs.prefer(desk, page.path)),
     help="Let the path under the cursor go first among what is equally exposed.",
 )  # fmt: skip
 

@@ -39,6 +39,7 @@ PREFER: Final = Action(
     title="first",
     group=POOL,
     weight=Weight.REVERSIBLE,
+    topic=work_verbs.TOPIC,
     footer=10,
     run=_prefer,
     help="Let a directory go first among what is equally exposed; asks which.",

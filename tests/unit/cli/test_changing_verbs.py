@@ -43,6 +43,62 @@ def test_a_verb_about_a_disk_opens_the_pool_for_writing_and_asks_once(
     assert json.loads(outcome.stdout) == {"messages": [f"done: {asked}"]}
 
 
+@pytest.mark.parametrize(
+    ("options", "typed", "asks", "moves"),
+    [
+        ("", "y\n", True, True),
+        ("", "n\n", True, False),
+        ("", None, False, False),
+        ("--rebalance", None, False, True),
+        ("--rebalance", "n\n", False, True),
+        ("--spare", "y\n", False, False),
+        ("--json", "y\n", False, False),
+    ],
+)
+def test_a_new_disk_gets_its_share_when_that_is_asked_for(
+    engine: CannedEngine,
+    pool: Path,
+    options: str,
+    typed: str | None,
+    *,
+    asks: bool,
+    moves: bool,
+) -> None:
+    engine.owned = True
+
+    outcome = run_command(engine, "add-disk", pool, "/d/9", *options.split(), typed=typed)
+
+    assert outcome.code == ExitCode.FINE
+    assert ("Move its share of what is there already" in outcome.stderr) is asks
+    assert ("work.rebalance" in engine.control.asked) is moves
+    assert ("done: rebalance" in outcome.stdout) is moves
+
+
+def test_an_empty_pool_has_no_share_to_move(pool: Path) -> None:
+    view = healthy_view()
+    empty = replace(view, disks=tuple(replace(one, fragment_count=0) for one in view.disks))
+    engine = CannedEngine(control=CannedControl(empty), owned=True)
+
+    outcome = run_command(engine, "add-disk", pool, "/d/9", typed="y\n")
+
+    assert outcome.stderr == ""
+    assert engine.control.asked == ["add_disk /d/9 hot"]
+
+
+@pytest.mark.parametrize("line", ["add-disk POOL /d/9 --rebalance", "rebuild POOL --rebalance"])
+def test_moves_are_seen_through_by_the_command_that_has_the_pool(pool: Path, line: str) -> None:
+    view = healthy_view()
+    at_work = replace(view, monotonic_s=11.0, reconcile=ReconcileView(active=True))
+    control = CannedControl(view, at_work, at_work, replace(view, monotonic_s=12.0))
+    engine = CannedEngine(control=control)
+
+    outcome = run_command(engine, *line.replace("POOL", str(pool)).split())
+
+    assert outcome.code == ExitCode.FINE
+    assert "this command does the work" in outcome.stderr
+    assert control.view().monotonic_s == 12.0
+
+
 def test_a_relative_disk_path_is_seen_from_where_the_command_is_given(
     engine: CannedEngine, pool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

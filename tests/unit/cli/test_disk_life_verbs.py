@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.model.disk import DiskState
-from engine.status.answers import Judgement, PlanView
+from engine.status.answers import HealedView, Judgement, PlanView, WhatIfView
 from engine.status.transport import decode
 from engine.status.views import DiskView, ExitCode, PoolView, ReconcileView
 from tests.canned_facets import PLAN, WHAT_IF
@@ -25,8 +25,13 @@ VERBS = [
     ),
     ("remove-disk POOL disk-1", "remove disk-1", "disks.remove disk-1 8812"),
     ("detach POOL disk-1", "detach disk-1", "disks.detach disk-1 8812"),
-    ("fail-disk POOL disk-1", "fail disk-1", "set_disk_health disk-1 failed"),
-    ("set-disk-health POOL disk-1 failed", "fail disk-1", "set_disk_health disk-1 failed"),
+    ("fail-disk POOL disk-1", "fail disk-1", "set_disk_health disk-1 failed 8812"),
+    ("set-disk-health POOL disk-1 failed", "fail disk-1", "set_disk_health disk-1 failed 8812"),
+    (
+        "set-disk-health POOL disk-1 draining",
+        "drain disk-1",
+        "set_disk_health disk-1 draining 8812",
+    ),
 ]
 
 
@@ -114,7 +119,7 @@ def test_a_disk_can_be_failed_by_force_although_that_is_blocked(
     outcome = run_command(engine, "fail-disk", pool, "disk-1", "--yes", "--force")
 
     assert outcome.code == ExitCode.FINE
-    assert engine.control.asked[-1] == "set_disk_health disk-1 failed"
+    assert engine.control.asked[-1] == "set_disk_health disk-1 failed 8812 force"
 
 
 @pytest.mark.parametrize(
@@ -243,6 +248,7 @@ def test_a_disk_is_attached_without_asking_at_a_path_seen_from_here(
                 "lost_paths": ("/a/b", "/c"),
                 "fits": False,
                 "writable": False,
+                "may_fail_during": -1,
                 "advice": "Do not.",
             },
             ExitCode.DATA_LOST,
@@ -261,5 +267,38 @@ def test_what_if_tells_what_would_be_lost_by_name(
     assert engine.asked == ["open archive read-only"]
     assert all(path in outcome.stdout for path in answer.lost_paths)
     assert ("and 2 more" in outcome.stdout) == bool(answer.lost_paths)
+    assert ("meanwhile" in outcome.stdout) == (answer.may_fail_during >= 0)
     assert ("read-only" in outcome.stdout) == (not answer.writable)
     assert ("does not fit" in outcome.stdout) == (not answer.fits)
+
+
+@pytest.mark.parametrize(
+    ("healed", "told"),
+    [
+        (
+            HealedView(redundancy="rs:4+2", width=6, may_fail=2),
+            "2 more disks may fail; new data gets rs:4+2, 6 disks wide",
+        ),
+        (
+            HealedView(redundancy="rs:3+2", width=5, may_fail=1, short_extents=7),
+            "1 more disk may fail; 7 extents go on lacking fragments;"
+            " new data gets rs:3+2, 5 disks wide",
+        ),
+        (
+            HealedView(narrowed_extents=3),
+            "0 more disks may fail; 3 extents lie on fewer disks;"
+            " too few disks are left for new data",
+        ),
+    ],
+)
+def test_what_if_tells_how_the_pool_stands_when_it_is_healed(
+    engine: CannedEngine, pool: Path, healed: HealedView, told: str
+) -> None:
+    engine.control.disks.loss = replace(WHAT_IF, may_fail_during=1, healed=healed)
+
+    outcome = run_command(engine, "what-if", pool, "disk-1")
+    shown = run_command(engine, "what-if", pool, "disk-1", "--json")
+
+    assert "  meanwhile   1 more disk may fail\n" in outcome.stdout
+    assert f"  afterwards  {told}\n" in outcome.stdout
+    assert decode(WhatIfView, json.loads(shown.stdout)).healed == healed

@@ -157,7 +157,8 @@ def test_deleting_orphans_asks_with_figures_on_a_terminal(
 
     outcome = run_command(engine, "cleanup-orphans", pool, typed=typed)
 
-    assert "Delete 1 orphans, 4.0 KiB?" in outcome.stderr
+    assert "Delete 1 orphans, 4.0 KiB? [y/N] " in outcome.stderr
+    assert engine.asked == ["open archive read-write"]
     assert ("files.clean_orphans 24" in engine.control.asked) is deletes
     assert outcome.code == (ExitCode.FINE if deletes else ExitCode.FAILED)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 
 from engine.device.faulty import FailWith, Fault
 from engine.errors import DeviceFailedError
+from engine.ids import DiskId
 from engine.metadata.extents_table import Damage, load_extent
 from engine.model.disk import DiskState
+from engine.model.extent import ExtentRecord, FragmentRef
 from engine.model.inode import Segment
 from engine.units import MIB
 from tests.unit.maintenance.small_pool import SmallPool, name_of, pattern, small_pool
@@ -168,6 +171,35 @@ def test_a_record_that_changed_during_the_copy_is_not_overwritten(
     assert pool.tables.extents.get(record.extent_id) is None
     pool.drain_lanes()
     assert pool.all_files() == {(int(r.disk_id), name_of(record, r)) for r in record.fragments}
+
+
+def test_a_copy_does_not_undo_another_that_was_committed_meanwhile(
+    wide_pool: SmallPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = wide_pool
+    record = pool.write_file("a", DATA)
+    pool.disks.states[record.fragments[0].disk_id] = DiskState.FAILED
+    rebuild = pool.extents.rebuilder.rebuild_fragments
+    others: list[FragmentRef] = []
+
+    def renew_another_meanwhile(
+        record: ExtentRecord, targets: Mapping[int, DiskId], **how: object
+    ) -> tuple[FragmentRef, ...]:
+        refs = rebuild(record, targets, **how)  # type: ignore[arg-type]
+        if not others:
+            there = {1: record.fragments[1].disk_id}
+            others.extend(rebuild(record, there, **how))  # type: ignore[arg-type]
+            fragments = (record.fragments[0], *others, *record.fragments[2:])
+            with pool.store.operation():
+                pool.tables.extents.replace(replace(record, fragments=fragments))
+        return refs
+
+    monkeypatch.setattr(pool.extents.rebuilder, "rebuild_fragments", renew_another_meanwhile)
+    pool.reconcile_all()
+
+    assert pool.record(record.extent_id).fragments[1] == others[0]
+    assert pool.exposure(pool.record(record.extent_id)) == 2
+    assert pool.read(record) == DATA
 
 
 def test_the_most_exposed_extent_is_mended_first(wide_pool: SmallPool) -> None:

@@ -184,6 +184,26 @@ def test_it_rests_while_programs_are_busy_and_not_before(pool: SmallPool) -> Non
     assert calm.share == 1.0
 
 
+def test_without_work_there_is_nothing_to_rest_from_while_programs_are_busy(
+    pool: SmallPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool.reconcile_all()
+    read_clock = pool.clock.monotonic_s
+
+    def read_ticking_clock() -> float:
+        pool.clock.advance(0.001)  # Each look costs something, as real ones do.
+        return read_clock()
+
+    monkeypatch.setattr(pool.clock, "monotonic_s", read_ticking_clock)
+    pool.foreground_bytes += 10**9
+    pool.clock.advance(0.5)
+
+    assert not pool.reconcile.step()
+
+    assert pool.reconcile._pacer.pace().share < 1.0
+    assert pool.reconcile.rest_s() == 0
+
+
 def test_at_high_priority_several_are_mended_at_once_and_all_of_them(pool: SmallPool) -> None:
     pool.reconcile.steering.set_priority("high")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
@@ -279,3 +280,20 @@ def test_a_closed_shipper_refuses(shipping: Shipping) -> None:
 
     with pytest.raises(EngineStoppedError):
         shipping.ship()
+
+
+def test_a_close_waits_for_the_member_that_is_behind(shipping: Shipping) -> None:
+    gate = shipping.hang(C)
+    shipping.wait(shipping.ship())
+    last = shipping.ship()
+    shipping.wait(last)
+    closing = threading.Thread(target=shipping.shipper.close, args=(WAIT_S,))
+
+    closing.start()
+    closing.join(0.05)
+    still_waits = closing.is_alive()
+    gate.set()
+    closing.join(WAIT_S)
+
+    assert still_waits
+    assert journal_of(shipping.pool.devices[C])[-1] == last

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from engine.errors import ExistsError
 from engine.ids import InodeId
+from engine.metadata.database import create_database, open_database
 from tests.unit.metadata.shadowed_store import ShadowedStore
 
 ROOT, OTHER = InodeId(1), InodeId(2)
@@ -58,6 +65,50 @@ def test_pointing_a_name_elsewhere_keeps_its_cookie(shadowed: ShadowedStore) -> 
     assert (after.inode_id, after.cookie) == (11, before.cookie)
 
 
+def test_what_an_undone_operation_did_to_names_is_forgotten_with_it(
+    shadowed: ShadowedStore,
+) -> None:
+    names = shadowed.tables.names
+    with shadowed.store.operation():
+        names.insert(ROOT, b"kept", InodeId(10))
+        names.insert(ROOT, b"moved", InodeId(11))
+
+    def change_and_fail() -> None:
+        with shadowed.store.operation():
+            names.delete(ROOT, b"kept")
+            names.point(ROOT, b"moved", InodeId(12))
+            names.insert(ROOT, b"new", InodeId(13))
+            # Looked at inside, so all of it was seen as it will not be.
+            assert names.find(ROOT, b"kept") is None
+            assert names.find(ROOT, b"new") is not None
+            raise ExistsError
+
+    with pytest.raises(ExistsError):
+        change_and_fail()
+
+    found = {name: names.find(ROOT, name) for name in (b"kept", b"moved", b"new")}
+    assert {name: entry and entry.inode_id for name, entry in found.items()} == {
+        b"kept": 10,
+        b"moved": 11,
+        b"new": None,
+    }
+
+
+def test_more_names_than_are_remembered_are_found_all_the_same(
+    shadowed: ShadowedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.metadata.names.NAMES_CACHED_MAX", 8)
+    names = shadowed.tables.names
+    with shadowed.store.operation():
+        for number in range(40):
+            names.insert(ROOT, b"%d" % number, InodeId(number + 10))
+
+    found = [names.find(ROOT, b"%d" % number) for number in range(41)]
+
+    assert [entry and entry.inode_id for entry in found] == [*range(10, 50), None]
+    assert len(names._found) <= 8
+
+
 def test_a_directory_is_empty_when_its_last_name_went(shadowed: ShadowedStore) -> None:
     names = shadowed.tables.names
     assert names.is_empty(ROOT)
@@ -100,3 +151,15 @@ def test_forgetting_an_inode_takes_its_target_and_attributes_and_no_others(
     assert names.list_xattrs(ROOT) == []
     assert names.target(OTHER) == b"to 2"
     assert names.get_xattr(OTHER, b"user.a") == b"v"
+
+
+def test_a_database_from_before_finds_the_names_of_a_file_as_quickly_as_a_new_one(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "meta.db"
+    with closing(create_database(path)) as made:
+        made.execute("DROP INDEX dentry_inode")
+
+    with closing(open_database(path)) as opened:
+        plan = opened.execute("EXPLAIN QUERY PLAN SELECT parent FROM dentry WHERE inode = 7")
+        assert ["dentry_inode" in str(step) for step in plan] == [True]

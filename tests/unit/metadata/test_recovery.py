@@ -24,6 +24,8 @@ from engine.metadata.decision import LocalVerdict
 from engine.metadata.recovery import OpenMode, open_metadata
 from engine.metadata.replay import apply_root, differences
 from engine.metadata.scan import scan_disk, scan_local
+from tests.unit.metadata.shadowed_store import ShadowedStore
+from tests.unit.metadata.test_store import inode_of
 from tests.unit.metadata.written_pool import (
     ABC,
     A,
@@ -105,6 +107,28 @@ def test_outbox_roots_are_shipped_by_the_next_open(pool: WrittenPool) -> None:
     assert opened.decision.local is LocalVerdict.CURRENT
     assert all(journal_of(pool.devices[disk]) == [1, 2, 3, 4, 5] for disk in ABC)
     assert scan_local(pool.database).roots == ()
+
+
+def test_groups_that_a_killed_process_could_not_ship_reach_the_disks_as_records(
+    tmp_path: Path,
+) -> None:
+    devices = {disk: labelled(disk) for disk in ABC}
+    killed = ShadowedStore(tmp_path)
+    for number in range(2, 6):
+        with killed.store.operation():
+            killed.tables.inodes.insert(inode_of(number))
+        record = killed.close_group()
+        if number == 2 and record is not None:
+            for device in devices.values():
+                put(device, record)
+    killed.store.close()
+    killed.shadow.close()
+
+    opened = open_metadata(tmp_path, devices, mode=OpenMode.READ_WRITE)
+
+    assert opened.lagging == ()
+    assert [journal_of(device) for device in devices.values()] == [[1, 2, 3, 4]] * 3
+    assert not any(scan_disk(disk, devices[disk]).checkpoints for disk in ABC)
 
 
 def test_a_database_that_is_behind_is_replayed(pool: WrittenPool, tmp_path: Path) -> None:

@@ -83,9 +83,7 @@ SICK: dict[str, Prometheus] = {
         scraped(replace(WELL, reconcile=ReconcileView(failed_items=1)))
     ),
     "DynamicFSJournalDiskMissing": seen(scraped(with_condition(Code.JOURNALS_SHORT))),
-    "DynamicFSScrubOverdue": seen(
-        scraped(replace(WELL, scrub=ScrubView(finished_ns=round((NOW_S - 36 * DAY_S) * 1e9))))
-    ),
+    "DynamicFSScrubOverdue": seen(scraped(with_condition(Code.SCRUB_OVERDUE))),
     "DynamicFSAuditSilent": seen(scraped(with_condition(Code.AUDIT_SILENT))),
 }
 

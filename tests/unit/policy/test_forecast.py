@@ -72,9 +72,13 @@ def test_every_fragment_is_placed_once_or_told_as_homeless(
 ) -> None:
     forecast = Forecast(spaces, leaving=leaving)
     for move in moves:
-        forecast.place(
+        before = sum(forecast.bytes_to.values()) // FRAGMENT
+        sure = forecast.place(
             move.extents, moving=move.moving, fragment_bytes=FRAGMENT, holders=move.holders
         )
+        given = sum(forecast.bytes_to.values()) // FRAGMENT - before
+        assert sure * move.extents <= given
+        assert (sure == move.moving) == (given == move.moving * move.extents)
 
     asked = sum(move.extents * move.moving for move in moves)
     placed = sum(forecast.bytes_to.values()) // FRAGMENT

@@ -20,11 +20,13 @@ from engine.pool.audited import LOOKING, POOL_VERBS, AuditedVerbs, note_judgemen
 from engine.pool.control_socket import ControlServer
 from engine.pool.remote_control import reach_owner
 from engine.status.answers import AuditView
+from engine.status.control import PoolControl
 from engine.status.facets import FACETS, verbs_of
 from tests.control_stand_in import CannedControl
 from tests.repo.sources import ROOT
 
-EVERY_VERB = [f"{name}.{verb}" for name, facet in FACETS.items() for verb in verbs_of(facet)]
+OF_FACETS = [f"{name}.{verb}" for name, facet in FACETS.items() for verb in verbs_of(facet)]
+OF_POOL = verbs_of(PoolControl)
 US = pwd.getpwuid(os.geteuid()).pw_name
 
 
@@ -64,7 +66,7 @@ def scene(tmp_path: Path) -> Scene:
     return Scene(tmp_path)
 
 
-@pytest.mark.parametrize("name", [one for one in EVERY_VERB if one not in LOOKING])
+@pytest.mark.parametrize("name", [one for one in OF_FACETS if one not in LOOKING])
 def test_every_changing_verb_of_a_facet_leaves_one_line(scene: Scene, name: str) -> None:
     scene.give(name)
 
@@ -88,7 +90,8 @@ def test_looking_leaves_no_line(scene: Scene, name: str) -> None:
 
 
 def test_the_list_of_verbs_that_look_names_verbs_that_exist() -> None:
-    assert set(EVERY_VERB) >= LOOKING
+    assert {*OF_FACETS, *OF_POOL} >= LOOKING
+    assert set(POOL_VERBS) >= {"set_disk_health", "add_disk", "start_rebuild", "start_scrub"}
 
 
 def test_a_line_has_arguments_result_and_duration(scene: Scene) -> None:
@@ -180,7 +183,8 @@ def test_a_refusal_through_the_socket_is_recorded_there(scene: Scene, pool_direc
         server.close()
 
     line = scene.lines()[0]
-    assert (line.verb, line.arguments) == ("set_disk_health", "disk=nowhere state=failed")
+    assert line.verb == "set_disk_health"
+    assert line.arguments == "disk=nowhere state=failed basis= force=False"
     assert line.result.startswith("UsageError: ")
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from engine.clock import ManualClock
 from engine.errors import EngineError, PolicyError, PoolError, UsageError
 from engine.format.label import decode_label
+from engine.metadata.recovery import OpenMode
 from engine.model.redundancy import ErasureCoding, Replication
 from engine.pool.config import load_config
 from engine.pool.create import DiskPlan, create_pool
 from engine.pool.pool import Pool
 from engine.pool.properties import PoolProperties
+from engine.pool.verbs import PoolVerbs
+from engine.status.codes import Code
 from tests.unit.pool.directory_pool import TWO_AND_TWO, Place, get, put
 
 
@@ -41,6 +46,22 @@ def test_labels_and_configuration_name_the_same_pool_and_disks(place: Place) -> 
     assert [label.disk_uuid for label in labels] == [disk.uuid for disk in config.disks]
     assert [disk.path for disk in config.disks] == [str(disk) for disk in place.disks]
     assert config.name == "tank 1"
+
+
+@pytest.mark.parametrize(
+    ("days", "told"),
+    [(0, []), (34, []), (36, ["No scrub has ended yet, and the pool is 36 days old."])],
+)
+def test_a_pool_that_was_never_scrubbed_says_so_by_its_age(
+    place: Place, days: int, told: list[str]
+) -> None:
+    place.create()
+    later = ManualClock(time.time_ns() + days * 86400 * 10**9)
+
+    with Pool(place.pool_dir, mode=OpenMode.READ_ONLY, clock=later) as pool:
+        conditions = PoolVerbs(pool, mountpoint=str).view().conditions
+
+    assert [one.sentence for one in conditions if one.code == Code.SCRUB_OVERDUE] == told
 
 
 def test_disks_on_one_device_are_warned_of(place: Place) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
@@ -15,8 +17,10 @@ from engine.format.label import decode_label, encode_label
 from engine.ids import DiskUuid
 from engine.model.disk import DiskState
 from engine.model.redundancy import ErasureCoding
+from engine.pool.control_socket import ControlServer
 from engine.pool.importing import survey_disks
 from engine.pool.pool import Pool
+from engine.pool.remote_control import RemoteControl, reach_owner
 from engine.pool.verbs import PoolVerbs
 from engine.status.answers import Judgement
 from tests.unit.pool.directory_pool import Place, put
@@ -111,9 +115,56 @@ def test_a_plan_changes_nothing_and_its_basis_holds_until_the_pool_changes(
     assert living.disks.plan("drain", "d2", "").plan_id != plan.plan_id
     with pytest.raises(PoolBusyError, match="has changed"):
         living.disks.drain("d2", plan.basis)
-    untouched = living.disk("d2")
-    assert untouched is not None
-    assert untouched.state is DiskState.HEALTHY
+    assert state_of(living, "d2") is DiskState.HEALTHY
+
+
+def test_a_client_of_the_socket_cannot_skip_the_plan_of_a_failure(
+    living: LivingPool, pool_directory: Path
+) -> None:
+    victim, *others = holders(living, 3)
+    with _asked_through_the_socket(living, pool_directory) as remote:
+        old = remote.disks.plan("fail", victim, "")
+        living.disks.detach(others[0])
+        for state in ("failed", "draining"):
+            with pytest.raises(PoolBusyError, match="has changed"):
+                remote.set_disk_health(victim, state, old.basis)
+        with pytest.raises(PoolBusyError, match="has changed"):
+            remote.set_disk_health(victim, "failed", old.basis, force=True)
+        living.disks.detach(others[1])
+        blocked = remote.disks.plan("fail", victim, "")
+        with pytest.raises(UsageError, match="could not be read without"):
+            remote.set_disk_health(victim, "failed", blocked.basis)
+        assert state_of(living, victim) is DiskState.HEALTHY
+
+        remote.set_disk_health(victim, "failed", blocked.basis, force=True)
+
+    assert state_of(living, victim) is DiskState.FAILED
+
+
+def holders(living: LivingPool, count: int) -> list[str]:
+    """Return disks that have a fragment each of one extent."""
+    fragments = living.verbs.list_extents(1)[0]["fragments"]
+    assert isinstance(fragments, list)
+    return [fragment["disk"] for fragment in fragments][:count]
+
+
+def state_of(living: LivingPool, name: str) -> DiskState:
+    disk = living.disk(name)
+    assert disk is not None
+    return disk.state
+
+
+@contextmanager
+def _asked_through_the_socket(living: LivingPool, directory: Path) -> Iterator[RemoteControl]:
+    server = ControlServer(living.verbs, directory, mountpoint=str, shutdown=str)
+    server.start()
+    try:
+        remote = reach_owner(directory)
+        assert remote is not None
+        with remote:
+            yield remote
+    finally:
+        server.close()
 
 
 def test_a_plan_finds_that_there_is_no_disk_to_go_to(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import EngineError, PoolBusyError, PoolError
+from engine.errors import EngineError, PoolError
 from engine.pool.config import load_config
 from engine.pool.importing import import_disks, survey_disks
 from engine.pool.pool import Pool
@@ -109,15 +109,48 @@ def test_a_survey_of_strangers_says_so(tmp_path: Path) -> None:
 def test_an_import_over_a_pool_is_refused_and_leaves_it(place: Place) -> None:
     before = place.content()
 
-    with pytest.raises(PoolError, match="holds a pool already"):
+    with pytest.raises(PoolError, match="is the pool directory of tank already"):
         import_disks(place.disks, place.pool_dir)
 
     assert place.content() == before
     check_data(place.pool_dir)
 
 
+def test_an_import_that_ended_says_when_repeated_that_the_pool_can_be_opened(place: Place) -> None:
+    shutil.rmtree(place.pool_dir)
+    import_disks(place.disks, place.pool_dir)
+
+    with pytest.raises(PoolError, match="already and can be opened as it is"):
+        import_disks(place.disks, place.pool_dir)
+    with (
+        Pool(place.pool_dir),
+        pytest.raises(PoolError, match="already and can be opened as it is"),
+    ):
+        import_disks(place.disks, place.pool_dir)
+
+
+def test_an_import_over_an_unreadable_configuration_says_what_to_do(place: Place) -> None:
+    (place.pool_dir / "pool.toml").write_text("name =")
+
+    with pytest.raises(PoolError, match="move it out of the way"):
+        import_disks(place.disks, place.pool_dir)
+
+
+def test_an_import_tells_of_a_checkpoint_it_passed_over(place: Place) -> None:
+    with Pool(place.pool_dir) as pool:
+        pool.maintenance.checkpoints.make()
+    stored = next((place.disks[0] / "checkpoints").iterdir())
+    stored.write_bytes(stored.read_bytes()[:100])
+
+    sentences = import_disks(place.disks, place.folder / "second")
+
+    named = [text for text in sentences if "a checkpoint cannot be used" in text]
+    assert len(named) == 1
+    assert named[0].startswith("d1: ")
+
+
 def test_an_import_of_disks_in_use_is_refused(place: Place) -> None:
-    with Pool(place.pool_dir), pytest.raises((PoolBusyError, PoolError)):
+    with Pool(place.pool_dir), pytest.raises(PoolError, match="in use by another process"):
         import_disks(place.disks, place.folder / "second")
 
     check_data(place.pool_dir)

@@ -116,6 +116,18 @@ def test_whole_metadata_are_read_and_nothing_is_found(pool: Pool, place: Place) 
     assert findings(pool) == []
 
 
+def test_each_scrub_reads_the_metadata_anew(pool: Pool, place: Place) -> None:
+    first = scrubbed(pool)
+    assert (first.metadata_checked > 0, first.metadata_damaged) == (True, 0)
+
+    rot_record(place.disks[2], 1)
+    second = scrubbed(pool)
+
+    assert second.metadata_checked + 1 >= first.metadata_checked
+    assert second.metadata_damaged == 1
+    assert [one.kind for one in findings(pool)] == ["journal"]
+
+
 @pytest.mark.parametrize("back", [0, 1, 4])
 def test_a_rotten_record_is_named_and_left_alone_then_copied_anew_with_repair(
     pool: Pool, place: Place, back: int
@@ -187,6 +199,21 @@ def test_a_checkpoint_that_is_rotten_everywhere_is_made_anew(pool: Pool, place: 
 
     assert {one.outcome for one in findings(pool)} == {"repaired"}
     assert scrubbed(pool).metadata_damaged == 0
+
+
+def test_who_hears_that_a_scrub_ended_reads_its_damage_in_the_status(
+    pool: Pool, place: Place
+) -> None:
+    pool.engine.syncer.sync_all()
+    fragment = next((place.disks[1] / "fragments").rglob("*.*.*"))
+    flip(fragment, fragment.stat().st_size - 1)
+
+    progress = scrubbed(pool)
+    told = PoolVerbs(pool, mountpoint=lambda: "").view()
+
+    assert len(progress.findings) == 1
+    assert told.exposure.degraded_extents == 1
+    assert told.verdict.code != "DFS-0000"
 
 
 def test_a_rotten_label_is_named(pool: Pool, place: Place) -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import threading
+from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
+from engine.device.directory import DirectoryDevice
 from engine.errors import (
     PoolBusyError,
     PoolError,
@@ -17,6 +21,9 @@ from engine.errors import (
 )
 from engine.ids import ROOT_INODE
 from engine.metadata.recovery import OpenMode
+from engine.pool import devices, importing
+from engine.pool.config import load_config, save_config
+from engine.pool.importing import import_disks
 from engine.pool.pool import Pool
 from tests.unit.pool.directory_pool import Place, events, get, put
 
@@ -41,6 +48,71 @@ def check_data(place: Place) -> list[str]:
         assert get(pool, b"large") == DATA
         assert get(pool, b"small") == b"small"
         return events(pool)
+
+
+class _Meeting(DirectoryDevice):
+    """A disk whose first call of ``step`` ends when that of every other disk has begun."""
+
+    step: ClassVar[str]
+    barrier: ClassVar[threading.Barrier]
+    met: ClassVar[set[str]]
+
+    def _meet(self, step: str) -> None:
+        if step == self.step and self.path not in self.met:
+            self.met.add(self.path)
+            self.barrier.wait(10.0)
+
+    def _started(self, root: int) -> None:
+        self._meet("open")
+        super()._started(root)
+
+    def get_label(self) -> bytes:
+        self._meet("label")
+        return super().get_label()
+
+
+@pytest.fixture(params=["open", "label"])
+def meeting(
+    request: pytest.FixtureRequest, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> set[str]:
+    """Disks of *place* that answer only when all are asked at once; returns who was asked."""
+
+    class Met(_Meeting):
+        step = request.param
+        barrier = threading.Barrier(len(place.disks))
+        met: ClassVar[set[str]] = set()
+
+    monkeypatch.setattr(devices, "DirectoryDevice", Met)
+    monkeypatch.setattr(importing, "DirectoryDevice", Met)
+    return Met.met
+
+
+def test_an_open_asks_all_disks_at_once_so_that_those_that_hang_cost_one_wait(
+    place: Place, meeting: set[str]
+) -> None:
+    assert [text for text in check_data(place) if "did not answer" in text] == []
+    assert meeting == {str(disk) for disk in place.disks}
+
+
+def test_an_import_asks_all_disks_at_once(place: Place, meeting: set[str]) -> None:
+    sentences = import_disks(place.disks, place.folder / "second")
+
+    assert len(sentences) == 1, "a disk had a problem"
+    assert meeting == {str(disk) for disk in place.disks}
+
+
+def test_disks_that_an_open_finds_at_one_path_are_told_apart(place: Place) -> None:
+    config = load_config(place.pool_dir)
+    first = config.disks[0]
+    others = [replace(one, path=first.path) for one in config.disks[1:2]]
+    save_config(place.pool_dir, replace(config, disks=(*others, first, *config.disks[2:])))
+
+    with Pool(place.pool_dir) as pool:
+        shown = {one.record.name: one for one in pool.engine.base.disks.presences()}
+
+        assert shown["d1"].present
+        assert shown["d2"].reason == "carries another label"
+        assert get(pool, b"large") == DATA
 
 
 def overwrite(path: Path, data: bytes = b"\xff" * 4096) -> None:

@@ -93,6 +93,17 @@ def test_a_view_that_cannot_be_taken_is_the_last_one_with_its_age(pool: Pool) ->
     assert [disk.name for disk in shown.disks] == [disk.name for disk in before.disks]
 
 
+def test_a_thread_of_the_program_that_is_late_is_an_engine_that_is_stuck(pool: Pool) -> None:
+    pool.watch("fuse-dispatcher", lambda: 12.0)
+
+    with served(pool) as remote, held(pool.engine.base.store.lock):
+        shown = remote.view()
+
+    assert dict(shown.heartbeats)["fuse-dispatcher"] == 12.0
+    assert (shown.verdict.code, shown.verdict.subject) == (Code.ENGINE_STUCK, "fuse-dispatcher")
+    assert shown.verdict.sentence == "The engine's fuse-dispatcher has not moved for 12 s."
+
+
 def test_threads_of_an_open_pool_keep_turning(pool: Pool) -> None:
     names = set(pool.heartbeats())
 

@@ -320,23 +320,28 @@ def test_a_thread_that_calls_disks_may_be_later_than_others(
 
 
 @pytest.mark.parametrize(
-    ("scrub", "overdue"),
+    ("scrub", "age_d", "told"),
     [
-        (ScrubView(), False),
-        (ScrubView(finished_ns=NOW_NS - 34 * DAY_NS), False),
-        (ScrubView(finished_ns=NOW_NS - 36 * DAY_NS), True),
-        (ScrubView(finished_ns=NOW_NS - 36 * DAY_NS, running=True), False),
-        (ScrubView(next_ns=NOW_NS - DAY_NS // 2), False),
-        (ScrubView(next_ns=NOW_NS - 2 * DAY_NS), True),
+        (ScrubView(), None, ""),
+        (ScrubView(), 0.003, ""),
+        (ScrubView(), 34, ""),
+        (ScrubView(), 36, "No scrub has ended yet, and the pool is 36 days old."),
+        (ScrubView(running=True), 36, ""),
+        (ScrubView(finished_ns=NOW_NS - 34 * DAY_NS), 99, ""),
+        (ScrubView(finished_ns=NOW_NS - 36 * DAY_NS), 99, "The last scrub ended 36 days ago."),
+        (ScrubView(finished_ns=NOW_NS - 36 * DAY_NS, running=True), 99, ""),
+        (ScrubView(next_ns=NOW_NS - DAY_NS // 2), 9, ""),
+        (ScrubView(next_ns=NOW_NS - 2 * DAY_NS), 9, "The scheduled scrub is late."),
     ],
 )
 def test_a_scrub_is_overdue_behind_its_schedule_or_after_five_weeks(
-    scrub: ScrubView,
-    overdue: bool,  # noqa: FBT001 - a column of the table
+    scrub: ScrubView, age_d: float | None, told: str
 ) -> None:
-    codes = {one.code for one in conditions_of(replace(WELL, scrub=scrub))}
+    created_ns = 0 if age_d is None else NOW_NS - round(age_d * DAY_NS)
 
-    assert (Code.SCRUB_OVERDUE in codes) is overdue
+    found = conditions_of(replace(WELL, scrub=scrub, created_ns=created_ns))
+
+    assert [one.sentence for one in found if one.code == Code.SCRUB_OVERDUE] == [told] * bool(told)
 
 
 def test_a_disk_is_not_slow_where_all_are_or_where_none_takes_long() -> None:

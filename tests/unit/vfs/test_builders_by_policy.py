@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import defaultdict
 
 from hypothesis import strategies as st
@@ -13,6 +12,7 @@ from engine.errors import NoSpaceError
 from engine.extents.buffers import BufferPool
 from engine.ids import InodeId
 from engine.limits import BUILDER_OPEN_S, EXTENT_BYTES_MAX
+from engine.metadata.write_lock import WriteLock
 from engine.model.disk import Tier
 from engine.model.redundancy import ErasureCoding, Redundancy, Replication
 from engine.policy.capacity import UserCapacity
@@ -29,7 +29,7 @@ class Builders(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.lock = threading.RLock()
+        self.lock = WriteLock()
         self.clock = ManualClock()
         space = SpaceAccount()
         room = 1000 * EXTENT_BYTES_MAX

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +11,7 @@ from engine.errors import NoSpaceError
 from engine.extents.buffers import BufferPool
 from engine.ids import InodeId
 from engine.limits import BUILDERS_MAX, EXTENT_BYTES_MAX
+from engine.metadata.write_lock import WriteLock
 from engine.model.disk import Tier
 from engine.model.redundancy import ErasureCoding
 from engine.policy.capacity import UserCapacity
@@ -36,7 +36,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def pending(space: SpaceAccount, clock: ManualClock) -> Iterator[Pending]:
-    lock = threading.RLock()
+    lock = WriteLock()
     with lock:
         yield Pending(
             buffers=BufferPool(clock),

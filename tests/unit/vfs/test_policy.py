@@ -123,6 +123,38 @@ def test_what_moves_follows_its_new_directory(
     assert policy(pool, inode) == b"copies:3"
 
 
+@pytest.mark.parametrize("way", ["unlink", "replaced"])
+def test_a_file_whose_first_name_goes_follows_a_directory_it_is_still_in(
+    pool: MemoryEngine, files: OpenedFiles, way: str
+) -> None:
+    fs = pool.filesystem
+    oldest, strong, weak = (files.directory(name) for name in (b"oldest", b"strong", b"weak"))
+    set_policy(pool, strong, b"copies:3")
+    set_policy(pool, weak, b"rs:3+1")
+    inode = files.make(b"f", parent=weak)
+    fs.link(inode, weak, b"same")
+    fs.link(inode, strong, b"second")
+
+    fs.unlink(weak, b"f")
+    assert policy(pool, inode) == b"rs:3+1"
+    if way == "unlink":
+        fs.unlink(weak, b"same")
+    else:
+        files.make(b"new", parent=weak)
+        fs.rename(weak, b"new", weak, b"same", RenameFlags.NONE)
+    assert policy(pool, inode) == b"copies:3"
+    if way == "replaced":
+        fs.unlink(weak, b"same")
+    fs.remove_directory(ROOT_INODE, b"weak")
+
+    files.write(inode, 0, b"data" * 100)
+    land_all(pool)
+    assert stored(pool, inode) == {"copies:3"}
+    fs.link(inode, oldest, b"third")
+    fs.unlink(strong, b"second")
+    assert policy(pool, inode) == POOLS
+
+
 def test_a_second_name_changes_nobodys_policy(pool: MemoryEngine, files: OpenedFiles) -> None:
     strong = files.directory(b"strong")
     set_policy(pool, strong, b"copies:3")
