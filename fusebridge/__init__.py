@@ -56,4 +56,10 @@ Of the kernel rather than of pyfuse3:
 20. *Names up to 1024 bytes arrive:* the bound of 255 is the engine's to keep.
 21. *New files carry the server's fine clock, the first write the kernel's coarse
     one,* up to a tick earlier: a modification time may go back by that much.
+22. *Who writes is known to the kernel alone,* and a write comes late. When one
+    ends suid and sgid, it says so by a SETATTR before: with the mode, or without
+    any field where ending them is left to us (``replies.read_changes``). Only
+    opening with O_TRUNC is ours to judge (``operations.open_mode_of``).
+23. *What is removed while open is still asked about:* GETATTR is answered with
+    what it was, READDIR with nothing (``operations``).
 """

@@ -15,7 +15,13 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Final
 
-from engine.errors import ExistsError, NoAttributeError, NotEmptyError, NotFoundError
+from engine.errors import (
+    ExistsError,
+    NoAttributeError,
+    NotEmptyError,
+    NotFoundError,
+    StaleHandleError,
+)
 from engine.ids import NO_MAP, ROOT_INODE, InodeId
 from engine.model.inode import Inode
 from engine.units import KIB, MIB
@@ -66,6 +72,9 @@ class EmptyFileSystem:
     def get_attributes(self, inode_id: InodeId) -> Attributes:
         inode = self._inodes[inode_id]
         return Attributes(inode, (inode.size + 511) // 512)
+
+    def last_attributes(self, inode_id: InodeId) -> Attributes:
+        raise StaleHandleError
 
     def set_attributes(
         self, inode_id: InodeId, changes: AttributeChanges, caller: Caller

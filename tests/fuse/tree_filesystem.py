@@ -80,6 +80,9 @@ class TreeFileSystem:
             inode = dataclasses.replace(node.inode, size=size)
             return Attributes(inode, (size + 511) // 512)
 
+    def last_attributes(self, inode_id: InodeId) -> Attributes:
+        raise StaleHandleError
+
     def set_attributes(
         self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
     ) -> Attributes:
