@@ -15,6 +15,7 @@ from engine.status.answers import (
     DirectoryEntryView,
     ExtentPlaceView,
     FragmentPlaceView,
+    HealedView,
     Judgement,
     OrphanView,
     PlanView,
@@ -57,6 +58,8 @@ WHAT_IF = WhatIfView(
     rebuild_bytes=3 * GIB,
     free_bytes=40 * GIB,
     rebuild_s=900.0,
+    may_fail_during=1,
+    healed=HealedView(redundancy="rs:4+2", width=6, may_fail=2),
 )
 WHERE = WhereView(
     path="/vm/db.img",
