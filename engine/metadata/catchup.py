@@ -15,6 +15,7 @@ from engine.limits import GROUP_BYTES_MAX
 from engine.metadata.containers import store_checkpoint
 from engine.metadata.disks import JournalDisks, run_on
 from engine.metadata.scan import scan_disk
+from engine.metadata.scratch import ScratchError, require_room
 from engine.metadata.summaries import DiskScan
 from engine.units import MIB
 
@@ -84,15 +85,19 @@ def copy_checkpoint(
     """Copy the checkpoint *name*; what *target* has under the name goes aside if it differs.
 
     Raises:
-        DeviceError: as the disks say.
+        DeviceError: as the disks say, or *scratch* has no room for it beside what
+            commits need (P6).
     """
     try:
+        if scratch is not None:
+            stored = run_on(disks, source, lambda device: device.stat(name))
+            require_room(scratch, stored.length_bytes)
         with tempfile.TemporaryFile(dir=scratch) as file:
-            run_on(disks, source, lambda device: _fetch(device, name, file))
+            run_on(disks, source, lambda device: _fetch(device, name, file, scratch))
             file.flush()
             # The mapping outlives the file, for a call that is abandoned.
             content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    except OSError as error:
+    except (OSError, ScratchError) as error:
         # The pool directory is full, say: this member waits, the others go on.
         raise DeviceFailedError(f"disk {target} cannot be brought up: {error}") from error
     run_on(disks, target, lambda device: store_checkpoint(device, name, content))
@@ -126,9 +131,12 @@ def _scan(disks: JournalDisks, disk: DiskUuid) -> DiskScan:
     return scan
 
 
-def _fetch(device: Device, name: str, target: IO[bytes]) -> None:
+def _fetch(device: Device, name: str, target: IO[bytes], scratch: Path | None) -> None:
+    """Copy *name* to *target*; ScratchError when that would take what commits need."""
     offset = 0
     while piece := device.get(name, offset=offset, length=_COPY_BYTES):
+        if scratch is not None:
+            require_room(scratch, len(piece))
         target.write(piece)
         offset += len(piece)
 
