@@ -147,7 +147,7 @@ def test_a_proof_that_ran_out_of_room_is_not_called_damage(
 def test_what_a_killed_checkpoint_left_goes_before_the_room_is_measured(tmp_path: Path) -> None:
     with pool_with(tmp_path, spare_bytes=8 * VALUE_BYTES) as (pool, disks):
         for name in ("checkpoint.copy", "checkpoint.proof-wal", "checkpoint.put"):
-            (pool.folder / name).write_bytes(bytes(VALUE_BYTES))
+            (pool.folder / name).write_bytes(bytes(2 * VALUE_BYTES))
 
         made = make(pool, disks, lambda _: None)
 
