@@ -156,7 +156,7 @@ class DirectoryJournal:
                 stale = self._write_stale(folder, files, start)
                 if stale:
                     # Later files go first, so that a power cut leaves a beginning.
-                    for name in [file.name for file in files if file.first >= start]:
+                    for name in [file.name for file in reversed(files) if file.first >= start]:
                         self._drop(folder, files, name)
                     self._calls.fsync_folder(folder)
                     for file in [file for file in files if file.last >= start]:
