@@ -21,7 +21,6 @@ from engine.units import KIB
 from tests.contracts.device import entry, journal, pattern, put_entries
 from tests.unit.device.test_directory import BreakingDirectoryDevice
 
-
 SMALL_FILE_BYTES = 64 * KIB
 
 
