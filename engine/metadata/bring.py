@@ -8,6 +8,7 @@ from pathlib import Path
 from engine.device.protocol import Device
 from engine.errors import DamagedRecordError, DeviceError, QuorumError
 from engine.ids import DiskUuid
+from engine.metadata.catchup import drop_passed
 from engine.metadata.chain import RecordSource, read_chain
 from engine.metadata.containers import copy_database, pack_database, store_checkpoint
 from engine.metadata.decision import Decision, MemberPosition, StaleTail
@@ -129,6 +130,7 @@ def _give_base(decision: Decision, device: Device, database: Path) -> None:
         copied = copy_database(database, copy)
         content = pack_database(copy, copied, scratch / CONTAINER_NAME)
         store_checkpoint(device, checkpoint_name(head.generation, head.epoch), content)
+        drop_passed(device, head.generation)
     finally:
         remove_scratch(scratch)
 
