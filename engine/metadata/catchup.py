@@ -121,9 +121,7 @@ def drop_passed(device: Device, held: Generation) -> None:
     oldest = min(point.root.generation for point in points)
     start = oldest if oldest < newest else Generation(1)
     records = {
-        entry.generation
-        for entry in device.journal_list(start)
-        if isinstance(entry, JournalEntry)
+        entry.generation for entry in device.journal_list(start) if isinstance(entry, JournalEntry)
     }
     base = newest
     while base in records:
