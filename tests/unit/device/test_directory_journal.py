@@ -244,6 +244,22 @@ def test_what_is_set_aside_is_kept_whole_in_a_stale_file(disk: Path) -> None:
     device.close()
 
 
+def test_the_two_newest_of_what_was_set_aside_are_kept(disk: Path) -> None:
+    folder = disk / "journal"
+    device = DirectoryDevice.open(str(disk))
+    (folder / "stale-notes.txt").write_bytes(b"mine")
+    for generation in (9, 8, 7, 6):
+        put_entries(device, entry(generation, b"never acknowledged"))
+        device.journal_set_aside(Generation(generation))
+        for age, kept in enumerate(sorted(folder.glob("stale-1-*")), start=1):
+            # As if a day lay between; the newest has the lowest generation here.
+            os.utime(kept, ns=(0, -age * 10**9 + 10**12))
+
+    assert journal_files(disk) == ["stale-1-6.log", "stale-1-7.log", "stale-notes.txt"]
+    assert device.journal_set_aside(Generation(1)) == 0
+    device.close()
+
+
 def test_setting_aside_that_breaks_off_leaves_a_beginning(
     breaking: BreakingDirectoryDevice, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
