@@ -32,6 +32,7 @@ from engine.device.journal_files import (
     merged,
     named_generation,
     read_file,
+    stale_names,
     survey,
 )
 from engine.device.names import JOURNAL_FOLDER
@@ -41,6 +42,9 @@ from engine.format.journal import encode_frame
 from engine.ids import Epoch, Generation
 from engine.limits import JOURNAL_FILE_BYTES
 from engine.units import KIB, MIB, align_up
+
+STALE_KEPT: Final = 2
+"""Files of records that were set aside and are kept."""
 
 _ZERO_STEP: Final = MIB
 _ZEROS: Final = bytes(_ZERO_STEP)
@@ -156,11 +160,12 @@ class DirectoryJournal:
                 stale = self._write_stale(folder, files, start)
                 if stale:
                     # Later files go first, so that a power cut leaves a beginning.
-                    for name in [file.name for file in files if file.first >= start]:
+                    for name in [file.name for file in reversed(files) if file.first >= start]:
                         self._drop(folder, files, name)
                     self._calls.fsync_folder(folder)
                     for file in [file for file in files if file.last >= start]:
                         self._cut(folder, files, file, start)
+                    self._forget_stale(folder)
                 return stale
             finally:
                 os.close(folder)
@@ -342,6 +347,13 @@ class DirectoryJournal:
             except FileExistsError:
                 continue
         raise AssertionError("count() does not end")
+
+    def _forget_stale(self, folder: int) -> None:
+        """Keep the newest of what was set aside, for people; the disk must not fill (P8)."""
+        for name in stale_names(folder)[:-STALE_KEPT]:
+            # What cannot go now goes another time; what is set aside is durable.
+            with suppress(OSError):
+                self._calls.unlink(folder, name)
 
     def _cut(
         self, folder: int, files: list[JournalFile], file: JournalFile, start: Generation

@@ -18,6 +18,7 @@ from engine.format.journal import FrameGap, frame_bytes, iter_frames
 from engine.ids import Generation
 
 _NAME: Final = re.compile(r"([0-9a-f]{16})(?:-[0-9a-f]{2})?\.log")
+_STALE_NAME: Final = re.compile(r"stale-\d+-\d+(?:-\d+)?\.log")
 
 Event: TypeAlias = JournalEntry | JournalGap
 
@@ -56,6 +57,17 @@ def named_generation(name: str) -> Generation | None:
     """
     match = _NAME.fullmatch(name)
     return None if match is None else Generation(int(match[1], 16))
+
+
+def stale_names(folder: int) -> list[str]:
+    """Return the files of records that were set aside below *folder*, oldest first."""
+    with os.scandir(folder) as entries:
+        found = [
+            (entry.stat(follow_symlinks=False).st_mtime_ns, len(entry.name), entry.name)
+            for entry in entries
+            if _STALE_NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+        ]
+    return [name for _, _, name in sorted(found)]
 
 
 def read_file(folder: int, name: str, *, end: int | None = None) -> bytes:

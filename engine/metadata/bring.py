@@ -8,10 +8,17 @@ from pathlib import Path
 from engine.device.protocol import Device
 from engine.errors import DamagedRecordError, DeviceError, QuorumError
 from engine.ids import DiskUuid
+from engine.metadata.catchup import drop_passed
 from engine.metadata.chain import RecordSource, read_chain
 from engine.metadata.containers import copy_database, pack_database, store_checkpoint
 from engine.metadata.decision import Decision, MemberPosition, StaleTail
-from engine.metadata.files import remove_database
+from engine.metadata.scratch import (
+    CONTAINER_NAME,
+    COPY_NAME,
+    ScratchError,
+    remove_scratch,
+    require_checkpoint_room,
+)
 from engine.metadata.summaries import FIRST_HASH, checkpoint_name
 
 
@@ -76,7 +83,7 @@ def bring_members(
     for disk in without_base:
         try:
             _give_base(decision, devices[disk], database)
-        except DeviceError as error:
+        except (DeviceError, ScratchError, OSError) as error:
             events.append(f"disk {disk}: no checkpoint could be stored: {error}")
         else:
             held.add(disk)
@@ -116,15 +123,16 @@ def _append_missing(
 def _give_base(decision: Decision, device: Device, database: Path) -> None:
     head = decision.head
     assert head is not None
-    copy = database.with_name(database.name + ".copy")
-    container = database.with_name(database.name + ".packed")
+    scratch = database.parent
+    copy = scratch / COPY_NAME
+    require_checkpoint_room(database, scratch)
     try:
         copied = copy_database(database, copy)
-        content = pack_database(copy, copied, container)
+        content = pack_database(copy, copied, scratch / CONTAINER_NAME)
         store_checkpoint(device, checkpoint_name(head.generation, head.epoch), content)
+        drop_passed(device, head.generation)
     finally:
-        remove_database(copy)
-        container.unlink(missing_ok=True)
+        remove_scratch(scratch)
 
 
 def _check_held(decision: Decision, held: set[DiskUuid]) -> None:

@@ -14,7 +14,8 @@ from engine.ids import DiskUuid, Generation
 from engine.limits import GROUP_BYTES_MAX
 from engine.metadata.containers import store_checkpoint
 from engine.metadata.disks import JournalDisks, run_on
-from engine.metadata.scan import scan_disk
+from engine.metadata.scan import scan_checkpoints, scan_disk
+from engine.metadata.scratch import ScratchError, require_room
 from engine.metadata.summaries import DiskScan
 from engine.units import MIB
 
@@ -84,18 +85,56 @@ def copy_checkpoint(
     """Copy the checkpoint *name*; what *target* has under the name goes aside if it differs.
 
     Raises:
-        DeviceError: as the disks say.
+        DeviceError: as the disks say, or *scratch* has no room for it beside what
+            commits need (P6).
     """
     try:
+        if scratch is not None:
+            stored = run_on(disks, source, lambda device: device.stat(name))
+            require_room(scratch, stored.length_bytes)
         with tempfile.TemporaryFile(dir=scratch) as file:
-            run_on(disks, source, lambda device: _fetch(device, name, file))
+            run_on(disks, source, lambda device: _fetch(device, name, file, scratch))
             file.flush()
             # The mapping outlives the file, for a call that is abandoned.
             content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    except OSError as error:
+    except (OSError, ScratchError) as error:
         # The pool directory is full, say: this member waits, the others go on.
         raise DeviceFailedError(f"disk {target} cannot be brought up: {error}") from error
     run_on(disks, target, lambda device: store_checkpoint(device, name, content))
+
+
+def drop_passed(device: Device, held: Generation) -> None:
+    """Let go of checkpoints from which no records lead on to *held*, and of records before.
+
+    A disk that was away for long, and began anew with a checkpoint, still has what it
+    had before: nothing can begin there, and a scrub would miss the records between
+    (B3). *device* holds *held* durably, by a checkpoint or by records behind one; what
+    is newer is left alone. Harmless when repeated.
+
+    Raises:
+        DeviceError: the disk refused, and has more than it needs.
+    """
+    points = [point for point in scan_checkpoints(device) if point.root.generation <= held]
+    if not points:
+        return
+    newest = max(point.root.generation for point in points)
+    oldest = min(point.root.generation for point in points)
+    start = oldest if oldest < newest else Generation(1)
+    records = {
+        entry.generation for entry in device.journal_list(start) if isinstance(entry, JournalEntry)
+    }
+    base = newest
+    while base in records:
+        base = Generation(base - 1)
+    # From *base* on every record is there; from 0 on they need no checkpoint at all.
+    if base == 0:
+        return
+    gone = [point.name for point in points if point.root.generation < base]
+    for name in gone:
+        device.delete(name)
+    device.sync(gone)
+    kept = [point.root.generation for point in points if point.root.generation >= base]
+    device.journal_trim(min(kept))
 
 
 def copy_records(
@@ -126,9 +165,12 @@ def _scan(disks: JournalDisks, disk: DiskUuid) -> DiskScan:
     return scan
 
 
-def _fetch(device: Device, name: str, target: IO[bytes]) -> None:
+def _fetch(device: Device, name: str, target: IO[bytes], scratch: Path | None) -> None:
+    """Copy *name* to *target*; ScratchError when that would take what commits need."""
     offset = 0
     while piece := device.get(name, offset=offset, length=_COPY_BYTES):
+        if scratch is not None:
+            require_room(scratch, len(piece))
         target.write(piece)
         offset += len(piece)
 

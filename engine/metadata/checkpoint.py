@@ -20,15 +20,15 @@ import apsw
 
 from engine.device.protocol import Device, JournalEntry
 from engine.errors import (
+    CorruptionError,
     DamagedDatabaseError,
     DamagedRecordError,
     DeviceError,
     QuorumError,
-    RetryableError,
 )
 from engine.format.checkpoint import check_checkpoint
 from engine.ids import DiskUuid, Epoch, Generation
-from engine.limits import CHECKPOINT_JOURNAL_BYTES
+from engine.limits import CHECKPOINT_JOURNAL_BYTES, WAL_CHECKPOINT_BYTES
 from engine.metadata.chain import RecordSource
 from engine.metadata.containers import copy_database, pack_database, store_checkpoint
 from engine.metadata.database import open_reader
@@ -38,6 +38,16 @@ from engine.metadata.quorum import JournalSet
 from engine.metadata.rebuild import Base, open_base, open_empty, replay
 from engine.metadata.replay import Head, differences
 from engine.metadata.scan import open_stored, scan_checkpoints
+from engine.metadata.scratch import (
+    CONTAINER_NAME,
+    COPY_NAME,
+    PROOF_NAME,
+    ScratchError,
+    is_of_scratch,
+    remove_scratch,
+    require_checkpoint_room,
+    require_room,
+)
 from engine.metadata.summaries import (
     CHECKPOINT_FOLDER,
     CheckpointSummary,
@@ -64,10 +74,6 @@ class CheckpointMade:
     """Older checkpoints that were found damaged and set aside, for people."""
 
 
-class ScratchError(RetryableError):
-    """The pool directory did not take what a checkpoint needs for a while."""
-
-
 def due(*, journal_bytes: int, database_bytes: int) -> bool:
     """Return whether the journals have outgrown the checkpoint they follow.
 
@@ -89,9 +95,10 @@ def make_checkpoint(
 ) -> CheckpointMade:
     """Store a proved checkpoint of *database* on the members of *quorum*.
 
-    *scratch* is a folder for files as large as the database. Runs beside
-    commits; one caller at a time. Older checkpoints and journals go from the
-    members that took it, where the checkpoint before it is whole.
+    *scratch* is a folder for two files as large as the database. Runs beside
+    commits, whose room in *scratch* it leaves alone (P6); one caller at a time.
+    Older checkpoints and journals go from the members that took it, where the
+    checkpoint before it is whole.
 
     Raises:
         DamagedDatabaseError: the proof found a difference, named in the
@@ -101,18 +108,25 @@ def make_checkpoint(
             acknowledged; every journal stays.
         ScratchError: *scratch* refused, for want of room say; likewise.
     """
-    copy, proof, container = (scratch / f"checkpoint.{part}" for part in ("copy", "proof", "put"))
+    copy, proof = scratch / COPY_NAME, scratch / PROOF_NAME
+    require_checkpoint_room(database, scratch)
     try:
-        head = copy_database(database, copy)
+        head = copy_database(database, copy, heed=partial(require_room, scratch))
         wait_acknowledged(head.generation)
+        require_room(scratch, copy.stat().st_size + WAL_CHECKPOINT_BYTES)
         replayed = _prove(disks, copy, proof, head, quorum)
-        content = pack_database(copy, head, container)
-    except (apsw.Error, OSError) as error:
-        raise ScratchError(f"no room to prove a checkpoint in {scratch}: {error}") from error
-    finally:
-        remove_database(copy)
+        # Before the container is written: never more than two files of that size.
         remove_database(proof)
-        container.unlink(missing_ok=True)
+        require_room(scratch, copy.stat().st_size)
+        content = pack_database(copy, head, scratch / CONTAINER_NAME)
+    except (apsw.Error, OSError) as error:
+        raise ScratchError(f"no room for a checkpoint in {scratch}: {error}") from error
+    except CorruptionError:
+        # A scratch file that could not grow looks damaged, too.
+        require_room(scratch)
+        raise
+    finally:
+        remove_scratch(scratch)
     name = checkpoint_name(head.generation, head.epoch)
     took = _store_everywhere(disks, quorum, name, content)
     if quorum.count(took) < quorum.acknowledging_count:
@@ -134,7 +148,7 @@ def make_checkpoint(
 def _prove(disks: JournalDisks, copy: Path, proof: Path, head: Head, quorum: JournalSet) -> int:
     """Replay up to *head* in *proof* and compare; return how many roots it took."""
     summary = RootSummary(header=head.header, root_hash=head.root_hash, size_bytes=0)
-    sources = [_queued_source(disks, disk) for disk in quorum.disks]
+    sources = [_queued_source(disks, disk, scratch=proof.parent) for disk in quorum.disks]
     connection = _open_previous(disks, quorum, proof, before=head.generation)
     with closing(connection):
         replayed = replay(connection, sources, summary)
@@ -142,6 +156,8 @@ def _prove(disks: JournalDisks, copy: Path, proof: Path, head: Head, quorum: Jou
             with closing(open_reader(copy)) as made:
                 found = differences(connection, made)
         except apsw.Error as error:
+            if is_of_scratch(error):
+                raise
             raise DamagedDatabaseError(f"checkpoint copy: {error}") from error
     if found:
         raise DamagedDatabaseError(f"the database is not what its journals say: {found[0]}")
@@ -179,8 +195,11 @@ def _checkpoints(device: Device) -> list[CheckpointSummary]:
     return list(scan_checkpoints(device))
 
 
-def _queued_source(disks: JournalDisks, disk: DiskUuid) -> RecordSource:
-    """Read the journal of *disk* through its queue, a bounded batch at a time."""
+def _queued_source(disks: JournalDisks, disk: DiskUuid, *, scratch: Path) -> RecordSource:
+    """Read the journal of *disk* through its queue, a bounded batch at a time.
+
+    What is read grows a file in *scratch*: none is read when that runs short.
+    """
 
     def read_batch(device: Device, start: Generation) -> list[tuple[Generation, bytes]]:
         batch: list[tuple[Generation, bytes]] = []
@@ -195,6 +214,7 @@ def _queued_source(disks: JournalDisks, disk: DiskUuid) -> RecordSource:
 
     def read(start: Generation) -> Iterator[tuple[Generation, bytes]]:
         while batch := run_on(disks, disk, partial(read_batch, start=start)):
+            require_room(scratch)
             yield from batch
             start = Generation(batch[-1][0] + 1)
 

@@ -60,7 +60,8 @@ class Committer:
                 return committed
             closed = self._store.close_group(self._shipper.acknowledged)
             if closed is not None:
-                self._on_commit(closed)
+                # Noted before anything else runs: no root may be left out, and none
+                # that follows could ever be acknowledged without it (C5).
                 self._unsent = ShippedRoot(
                     generation=closed.record.generation,
                     epoch=closed.record.epoch,
@@ -68,7 +69,10 @@ class Committer:
                     journal_set=closed.record.journal_set,
                     tolerance=closed.record.tolerance,
                 )
-                self._send()
+                try:
+                    self._on_commit(closed)
+                finally:
+                    self._send()
             return self._store.template.generation
 
     def _send(self) -> None:

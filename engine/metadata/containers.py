@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 from pathlib import Path
 
 import apsw
@@ -13,21 +14,38 @@ from engine.format.checkpoint import write_checkpoint
 from engine.metadata.database import open_reader
 from engine.metadata.files import remove_database
 from engine.metadata.replay import Head, read_head
+from engine.metadata.scratch import Heed, ScratchError, is_of_scratch
+
+_HEED_STEPS = 1000
+"""Steps of SQLite's machine between two looks: some hundred rows, so at most a few MiB."""
 
 
-def copy_database(source: Path, target: Path) -> Head:
+def copy_database(source: Path, target: Path, *, heed: Heed | None = None) -> Head:
     """Copy the committed state of *source* to *target*, which is replaced.
 
     ``VACUUM INTO`` on a connection of its own: writers go on meanwhile, while
-    the stepped backup would begin anew with every one of their commits.
+    the stepped backup would begin anew with every one of their commits. *heed*
+    is called while it grows, and what that raises passes.
 
     Raises:
         DamagedDatabaseError: pages fail their checksums, or there is no group.
+        ScratchError: *target* could not be written, for want of room say.
     """
+    refusal: list[ScratchError] = []
+
+    def is_refused() -> bool:
+        try:
+            if heed is not None:
+                heed()
+        except ScratchError as error:
+            refusal.append(error)
+        return bool(refusal)
+
     remove_database(target)
     try:
         reader = open_reader(source)
         try:
+            reader.set_progress_handler(is_refused, _HEED_STEPS)
             reader.execute("VACUUM INTO ?", (str(target),))
         finally:
             reader.close()
@@ -37,6 +55,10 @@ def copy_database(source: Path, target: Path) -> Head:
         finally:
             copy.close()
     except apsw.Error as error:
+        if refusal:
+            raise refusal[0] from error
+        if is_of_scratch(error):
+            raise ScratchError(f"{target} could not be written: {error}") from error
         raise DamagedDatabaseError(f"metadata database {source}: {error}") from error
     if head is None:
         raise DamagedDatabaseError(f"metadata database {source} holds no group")
@@ -48,9 +70,15 @@ def pack_database(database: Path, head: Head, container: Path) -> memoryview:
 
     The mapping is of page cache, so memory does not grow with the pool (P8). It
     outlives the file's name, for calls that were abandoned.
+
+    Raises:
+        OSError: there is no room for as much as *database* holds.
     """
     with container.open("w+b") as target:
+        # Taken at once: what others write meanwhile cannot make it run short half-way.
+        os.posix_fallocate(target.fileno(), 0, max(1, database.stat().st_size))
         write_checkpoint(database, head.header, head.root_hash, target)
+        target.truncate()
         target.flush()
         return memoryview(mmap.mmap(target.fileno(), 0, access=mmap.ACCESS_READ))
 

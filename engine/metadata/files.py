@@ -16,6 +16,10 @@ from engine.errors import PoolError
 
 DATABASE_NAME = "metadata.db"
 _COMPANIONS = ("-wal", "-shm", "-journal")
+ASIDE_KEPT = 2
+"""Databases that were set aside and are kept."""
+
+_ASIDE = ".aside-"
 _MARK = ".damaged"
 _MARK_BYTES_MAX = 1000
 
@@ -69,24 +73,43 @@ def damage_mark(path: Path) -> str:
 
 
 def set_database_aside(path: Path) -> Path:
-    """Rename *path* and its companions to ``….aside-<n>``; return the new name."""
-    for number in range(1, 10_000):
-        aside = path.with_name(f"{path.name}.aside-{number}")
-        if os.path.lexists(aside):
-            continue
-        # The database first: a log without a database is moved by whoever
-        # puts the next one into place, a database without its log would be
-        # taken for an old but sound one. Flushed between the two, since renames
-        # that were not may reach the disk in any order.
-        if os.path.lexists(path):
-            path.rename(aside)
-            flush_file(path.parent)
-        for old, new in zip(companions(path), companions(aside), strict=True):
-            if os.path.lexists(old):  # A link to nothing would keep the next from opening.
-                old.rename(new)
+    """Rename *path* and its companions to ``….aside-<n>``; return the new name.
+
+    The newest ones are kept for people, ``ASIDE_KEPT`` of them: a database that is
+    damaged again and again must not fill the pool directory (P8).
+    """
+    older = _set_aside_before(path)
+    aside = path.with_name(f"{path.name}{_ASIDE}{max(older, default=0) + 1}")
+    # The database first: a log without a database is moved by whoever
+    # puts the next one into place, a database without its log would be
+    # taken for an old but sound one. Flushed between the two, since renames
+    # that were not may reach the disk in any order.
+    if os.path.lexists(path):
+        path.rename(aside)
         flush_file(path.parent)
-        return aside
-    raise PoolError(f"{path.parent} is full of databases that were set aside")
+    for old, new in zip(companions(path), companions(aside), strict=True):
+        if os.path.lexists(old):  # A link to nothing would keep the next from opening.
+            old.rename(new)
+    flush_file(path.parent)
+    for number in sorted(older)[: max(0, len(older) + 1 - ASIDE_KEPT)]:
+        _forget(path.with_name(f"{path.name}{_ASIDE}{number}"))
+    return aside
+
+
+def _set_aside_before(path: Path) -> set[int]:
+    """Return the numbers of what was set aside of *path*, also of a log alone."""
+    prefix = path.name + _ASIDE
+    entries = [entry for entry in os.listdir(path.parent) if entry.startswith(prefix)]
+    numbers = [entry.removeprefix(prefix).partition("-")[0] for entry in entries]
+    return {int(number) for number in numbers if number.isascii() and number.isdigit()}
+
+
+def _forget(aside: Path) -> None:
+    """Remove one database that was set aside; what is no file stays."""
+    # The log first: what is left where this breaks off is found again by its name.
+    for file in (*companions(aside), aside):
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
 
 
 def place_database(scratch: Path, path: Path) -> None:

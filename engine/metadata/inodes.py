@@ -18,6 +18,9 @@ from engine.metadata.store import MetadataStore
 from engine.model.inode import Inode
 
 ROWS_CACHED_MAX: Final = 32_768
+NO_INODE: Final = InodeId(0)
+"""Before the first; no inode has it."""
+
 _PACK: Final = struct.Struct("<12q").pack
 _ROW = tuple[int, int, int, int, int, int, int, int, int, int, int, int]
 
@@ -97,9 +100,11 @@ class InodeTable:
         """Forget it."""
         self._execute("DELETE FROM orphan WHERE inode = ?", (inode_id,))
 
-    def orphans(self, limit: int) -> list[InodeId]:
-        """Return inodes without a name, oldest first."""
-        rows = self._rows.read("SELECT inode FROM orphan ORDER BY inode LIMIT ?", (limit,))
+    def orphans(self, limit: int, *, after: InodeId = NO_INODE) -> list[InodeId]:
+        """Return inodes without a name behind *after*, oldest first."""
+        rows = self._rows.read(
+            "SELECT inode FROM orphan WHERE inode > ? ORDER BY inode LIMIT ?", (after, limit)
+        )
         return [InodeId(row[0]) for row in rows]
 
     def _remember(self, inode: Inode) -> None:

@@ -18,8 +18,9 @@ from engine.errors import (
 )
 from engine.format.checkpoint import read_checkpoint
 from engine.ids import DiskUuid, Generation
+from engine.limits import WAL_CHECKPOINT_BYTES
 from engine.metadata.chain import RecordSource, read_chain
-from engine.metadata.database import create_database, open_database
+from engine.metadata.database import DATABASE_PAGE_BYTES, create_database, open_database
 from engine.metadata.files import remove_database
 from engine.metadata.replay import apply_root, read_head
 from engine.metadata.scan import open_stored
@@ -72,7 +73,7 @@ def open_base(base: Base, device: Device, scratch: Path) -> apsw.Connection:
         raise DamagedRecordError(f"checkpoint {base.name} is of another root")
     connection = open_database(scratch)
     try:
-        connection.pragma("synchronous", 0)  # Flushed once, before it is put into place.
+        _keep_small(connection)
         # The outbox of the database that was copied means nothing here.
         connection.execute("DELETE FROM outbox")
         head = read_head(connection)
@@ -91,8 +92,18 @@ def open_empty(scratch: Path) -> apsw.Connection:
     """Make an empty database at *scratch*, which is replaced."""
     remove_database(scratch)
     connection = create_database(scratch)
-    connection.pragma("synchronous", 0)
+    _keep_small(connection)
     return connection
+
+
+def _keep_small(connection: apsw.Connection) -> None:
+    """Let a scratch database be flushed once, before it is put into place.
+
+    And its log start over: a group of a few rows takes many pages there, so the
+    records of a replay would make a log many times as large as they are (P8).
+    """
+    connection.pragma("synchronous", 0)
+    connection.wal_autocheckpoint(WAL_CHECKPOINT_BYTES // DATABASE_PAGE_BYTES)
 
 
 def replay(connection: apsw.Connection, sources: Sequence[RecordSource], head: RootSummary) -> int:

@@ -18,7 +18,13 @@ from engine.clock import Clock
 from engine.errors import DamagedRecordError, DeviceError, QuorumError
 from engine.ids import DiskUuid, Epoch, Generation
 from engine.limits import DEVICE_CALL_S_MAX, PROBE_S
-from engine.metadata.catchup import copy_base, copy_records, find_common, holds_record
+from engine.metadata.catchup import (
+    copy_base,
+    copy_records,
+    drop_passed,
+    find_common,
+    holds_record,
+)
 from engine.metadata.disks import JournalDisks, run_on
 from engine.metadata.labels import tell_label
 from engine.metadata.quorum import JournalSet
@@ -92,14 +98,17 @@ class Tender:
         """
         source = self._source_for(member)
         common = member.last
+        is_known = True
         # What it confirmed in this life of the shipper needs no reading again.
         if common is None or not self._can_go_on(source, common):
-            common = find_common(self._disks, member.disk, source)
+            common, is_known = find_common(self._disks, member.disk, source), False
         if common is None:
             common = copy_base(self._disks, member.disk, source, scratch=self._scratch)
         last = common
         start = Generation(last + 1)
         run_on(self._disks, member.disk, lambda device: device.journal_set_aside(start))
+        if not is_known:
+            run_on(self._disks, member.disk, partial(drop_passed, held=common))
         while True:
             with self._changed:
                 until = Generation(self._ring.first - 1)

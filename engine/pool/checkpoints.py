@@ -8,6 +8,7 @@ from engine.errors import EngineError
 from engine.ids import Generation
 from engine.metadata.checkpoint import due, make_checkpoint
 from engine.metadata.quorum import JournalSet
+from engine.metadata.scratch import ScratchError, remove_scratch, require_checkpoint_room
 from engine.observe.events import EventSeverity
 from engine.pool.assembly import Engine
 from engine.pool.journal_reach import JournalReach
@@ -24,7 +25,8 @@ class CheckpointKeeper:
     """Makes a checkpoint when the journals have outgrown the last one.
 
     One caller at a time (the maintenance thread); a failure is an event, and
-    every journal stays until a checkpoint was proved.
+    every journal stays until a checkpoint was proved. Where the pool directory
+    has no room for one, that is told once and looked at again each turn.
     """
 
     def __init__(self, engine: Engine, *, journal_bytes: int) -> None:
@@ -32,14 +34,20 @@ class CheckpointKeeper:
         self._engine = engine
         self._bytes_before = journal_bytes
         self._wait_bytes = 0
+        self._told = False
 
     def catch_up(self) -> None:
         """Make a checkpoint now if the journals are far over their bound.
 
         For the end of an open. Sessions that crash before maintenance finished a
         checkpoint would let the journals grow without end, and every proof
-        would take longer than the one before (P8). A failure is an event.
+        would take longer than the one before (P8). What such a session left of a
+        checkpoint goes in any case. A failure is an event.
         """
+        try:
+            remove_scratch(self._engine.base.pool_dir)
+        except ScratchError as error:
+            self._engine.base.events.record(EventSeverity.WARNING, "checkpoint", str(error))
         overdue_bytes = self.journal_bytes // OVERDUE_RATIO
         if due(journal_bytes=overdue_bytes, database_bytes=self._database_bytes()):
             self.turn()
@@ -62,14 +70,34 @@ class CheckpointKeeper:
         if not due(journal_bytes=journal_bytes - self._wait_bytes, database_bytes=database_bytes):
             return False
         try:
+            # Costs nothing, so it needs no rest: a checkpoint follows as soon as it fits.
+            require_checkpoint_room(base.database, base.pool_dir)
+        except ScratchError as error:
+            self._tell_once(error)
+            return False
+        try:
             self.make()
+        except ScratchError as error:
+            self._wait_bytes += RETRY_BYTES
+            self._tell_once(error)
+            return False
         except (EngineError, OSError, apsw.Error) as error:
             self._wait_bytes += RETRY_BYTES
             base.events.record(EventSeverity.ERROR, "checkpoint", f"not made: {error}")
             return False
-        self._wait_bytes = 0
+        self._wait_bytes, self._told = 0, False
         self._bytes_before -= journal_bytes
         return True
+
+    def _tell_once(self, error: ScratchError) -> None:
+        """Tell that there is no room, until there was again."""
+        if not self._told:
+            self._told = True
+            self._engine.base.events.record(
+                EventSeverity.ERROR,
+                "checkpoint",
+                f"not made: {error}; the journals on the disks grow until there is room",
+            )
 
     def make(self) -> None:
         """Make a checkpoint now.
@@ -77,6 +105,7 @@ class CheckpointKeeper:
         Raises:
             DamagedDatabaseError: the proof failed; the journals stay (DESIGN 5).
             QuorumError, DamagedRecordError: it could not be stored.
+            ScratchError: the pool directory has no room for it beside commits (P6).
         """
         base = self._engine.base
         shipper = base.shipper

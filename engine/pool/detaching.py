@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from engine.errors import UsageError
+from engine.errors import QuorumError, UsageError
 from engine.model.disk import DiskRecord
 from engine.observe.events import EventSeverity
 from engine.pool.assembly import Engine
@@ -27,21 +27,36 @@ class Detaching:
         It stays a member, and away until ``attach``, also after a restart.
 
         Raises:
-            UsageError: too few others can carry the journals.
-            QuorumError: that could not be made safe in time; it is not detached.
+            UsageError: too few others can carry the journals; nothing changed.
+            QuorumError: the journals could not be taken off it in time, and it is not
+                detached; or that it is detached was not acknowledged in time, and
+                the sentence says so: a crash may bring it back.
         """
-        membership = self._membership
+        membership, disks = self._membership, self._base.disks
         with membership.lock:
             membership.leave_journal_set(record)
-            marks = replace(self._base.disks.marks(record.disk_id), detached=True)
-            membership.commit_marks(record, marks)
-            self._base.disks.release(record.disk_id, DETACHED_REASON)
-            self._base.events.record(
-                EventSeverity.INFO, record.name, f"{record.name} was {DETACHED_REASON}"
-            )
+            marks = replace(disks.marks(record.disk_id), detached=True)
+            try:
+                membership.commit_marks(record, marks)
+            except QuorumError as error:
+                raise QuorumError(
+                    f"{record.name} is detached, but a crash may bring it back: {error}"
+                ) from error
+            finally:
+                # A disk with the mark is looked at by nobody. One that stayed in use,
+                # because the mark was not acknowledged in time, would be taken for
+                # present for ever, also when it is gone.
+                if disks.marks(record.disk_id).detached:
+                    self._release(record)
             self._engine.measure_space()
             membership.settle()
         return f"{record.name} is detached; attach it when it is back"
+
+    def _release(self, record: DiskRecord) -> None:
+        self._base.disks.release(record.disk_id, DETACHED_REASON)
+        self._base.events.record(
+            EventSeverity.INFO, record.name, f"{record.name} was {DETACHED_REASON}"
+        )
 
     def attach(self, record: DiskRecord, path: str) -> str:
         """Take a disk back, at *path* when that is not empty.

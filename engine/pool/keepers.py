@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable
 
-from engine.errors import EngineError
 from engine.limits import BUILDER_OPEN_S, GROUP_S_MAX, PROBE_S
-from engine.observe.events import EventSeverity
 from engine.pool.assembly import Engine
-
-logger = logging.getLogger(__name__)
+from engine.pool.turn_errors import REST_S, TurnErrors
 
 TICK_S = 0.2
 """How often groups and builders are looked at when nothing presses."""
@@ -23,8 +19,9 @@ IDLE_S = 1.0
 class Keeper:
     """One daemon thread that calls *turn* until it is stopped.
 
-    *turn* returns how many seconds to rest. An error is an event, not the end
-    of the thread: the next turn tries again.
+    *turn* returns how many seconds to rest, which *wake* ends. An error is an
+    event, not the end of the thread: the next turn tries again, behind a rest
+    that nothing ends but a stop. What woke the turn may still be set.
     """
 
     def __init__(
@@ -33,8 +30,8 @@ class Keeper:
         self._engine = engine
         self._turn = turn
         self._wake = wake
-        self._stopping = False
-        self._last_error = ""
+        self._stopping = threading.Event()
+        self._errors = TurnErrors(name, engine.base.events)
         self._expected_s = engine.base.clock.monotonic_s()
         self.name = name
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -45,7 +42,7 @@ class Keeper:
 
     def stop(self, timeout_s: float) -> None:
         """End after the present turn, waiting at most *timeout_s*."""
-        self._stopping = True
+        self._stopping.set()
         self._wake.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
@@ -56,21 +53,17 @@ class Keeper:
         return max(0.0, self._engine.base.clock.monotonic_s() - self._expected_s)
 
     def _run(self) -> None:
-        while not self._stopping:
-            rest_s = IDLE_S
+        while not self._stopping.is_set():
+            rest_s, ends_rest = REST_S, self._stopping
             try:
                 rest_s = self._turn()
-                self._last_error = ""
+                ends_rest = self._wake
+                self._errors.clear()
             except Exception as error:  # the thread that commits or repairs must not die
-                text = str(error) or type(error).__name__
-                if not isinstance(error, EngineError):
-                    logger.error("%s failed unexpectedly", self._thread.name, exc_info=error)
-                if text != self._last_error:
-                    self._last_error = text
-                    self._engine.base.events.record(EventSeverity.ERROR, self._thread.name, text)
+                self._errors.note(error)
             self._expected_s = self._engine.base.clock.monotonic_s() + max(0.0, rest_s)
-            if rest_s > 0 and not self._stopping:
-                self._wake.wait(rest_s)
+            if rest_s > 0 and not self._stopping.is_set():
+                ends_rest.wait(rest_s)
 
 
 def group_turn(engine: Engine) -> float:
@@ -93,9 +86,11 @@ def group_turn(engine: Engine) -> float:
 
 def probe_turn(engine: Engine, probe: Callable[[], object]) -> float:
     """Look at every disk, and take over how much room there is."""
-    probe()
-    engine.measure_space()
-    # What was reported meanwhile, also by these very calls, is looked into at the
-    # next turn: a disk that answers with errors must not be asked without a rest.
-    engine.base.disks.probe_wanted.clear()
+    try:
+        probe()
+        engine.measure_space()
+    finally:
+        # What was reported meanwhile, also by these very calls, is looked into at the
+        # next turn: a disk that answers with errors must not be asked without a rest.
+        engine.base.disks.probe_wanted.clear()
     return PROBE_S

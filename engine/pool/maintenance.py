@@ -30,6 +30,7 @@ from engine.pool.local_zone import local_zone
 from engine.pool.metadata_copies import metadata_scrub
 from engine.pool.room import PoolRoom
 from engine.pool.topology import PoolTopology
+from engine.pool.turn_errors import Parts
 
 SCRUB_STATE_NAME: Final = "scrub.json"
 SCRUB_RECORDS_NAME: Final = "scrub.db"
@@ -100,6 +101,7 @@ class Maintenance:
         """Set to have the next turn at once."""
         self._turns = 0
         self._collected = False
+        self._parts = Parts(base.clock, base.events)
 
     @staticmethod
     def _make_reconcile(engine: Engine, topology: PoolTopology) -> Reconcile:
@@ -132,15 +134,15 @@ class Maintenance:
         self.wake.clear()
         if self._engine.refusal():
             return IDLE_S
-        self._collected = self.collect.step()
-        parts = (
-            self.damage.step,
-            self.checkpoints.turn,
-            self.reconcile.step,
-            self.scrub.step,
-        )
-        # Every part gets its step in each turn, whatever the others found.
-        did = any([self._collected, *[step() for step in parts]])
+        self._collected = self._parts.step("collect", self.collect.step)
+        parts = {
+            "damage": self.damage.step,
+            "checkpoint": self.checkpoints.turn,
+            "reconcile": self.reconcile.step,
+            "scrub": self.scrub.step,
+        }
+        # Every part gets its step in each turn, whatever the others found or met.
+        did = any([self._collected, *[self._parts.step(*part) for part in parts.items()]])
         self._turns += 1
         if did:
             return 0.0

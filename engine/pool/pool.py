@@ -9,9 +9,10 @@ from types import TracebackType
 from typing import Self
 
 from engine.clock import Clock, SystemClock
-from engine.errors import EngineError, NoSpaceError
+from engine.errors import CorruptionError, EngineError, NoSpaceError
 from engine.extents.verdict import Verdict
 from engine.ids import DiskId, ExtentId, InodeId
+from engine.metadata.inodes import NO_INODE
 from engine.metadata.recovery import OpenMode
 from engine.model.disk import DiskState
 from engine.observe.events import Event, EventSeverity
@@ -166,16 +167,50 @@ class Pool:
             keeper.start()
 
     def _clean_up_after_crash(self) -> None:
-        """End inodes nobody has open any more; bring staged rows on their way (R8)."""
+        """End inodes nobody has open any more; bring staged rows on their way (R8).
+
+        What a damaged row keeps from that is told, and stays: the next open makes the
+        database again (R6), and this one serves all the rest (P4).
+        """
+        for step in (self._end_orphans, self._move_staged):
+            try:
+                step()
+            except CorruptionError as error:
+                self._tell_left(str(error))
+
+    def _end_orphans(self) -> None:
+        tables, store = self.engine.base.tables, self.engine.base.store
+        damage: list[str] = []
+        last = NO_INODE
+        while True:
+            with store.lock:
+                orphans = tables.inodes.orphans(_ORPHANS_PER_STEP, after=last)
+            if not orphans:
+                break
+            last = orphans[-1]
+            for inode_id in orphans:
+                try:
+                    self._end_orphan(inode_id)
+                except CorruptionError as error:
+                    damage.append(str(error))
+        if damage:
+            self._tell_left(f"{len(damage)} files without a name could not be ended: {damage[0]}")
+
+    def _end_orphan(self, inode_id: InodeId) -> None:
+        """End an inode without a name; a row that speaks of no such inode goes."""
         tables, store = self.engine.base.tables, self.engine.base.store
         with store.lock:
-            orphans = tables.inodes.orphans(_ORPHANS_PER_STEP)
-        while orphans:
-            for inode_id in orphans:
-                self.engine.tree.end_orphan(inode_id)
-            with store.lock:
-                orphans = tables.inodes.orphans(_ORPHANS_PER_STEP)
-        self._move_staged()
+            inode = tables.inodes.get(inode_id)
+        if inode is not None and inode.nlink == 0:
+            self.engine.tree.end_orphan(inode_id)
+            return
+        with store.operation():
+            tables.inodes.remove_orphan(inode_id)
+        what = "is gone" if inode is None else "has a name"
+        self._tell_left(f"inode {inode_id} was noted as without a name, but {what}")
+
+    def _tell_left(self, text: str) -> None:
+        self.engine.base.events.record(EventSeverity.WARNING, "open", text)
 
     def _move_staged(self) -> None:
         """Put staged bytes into builders as if just staged: landing replaces the rows."""
@@ -187,9 +222,11 @@ class Pool:
         for inode_id in inodes:
             try:
                 self.engine.syncer.move_staged(inode_id)
+            except CorruptionError as error:
+                self._tell_left(str(error))
             except NoSpaceError as error:
                 # They are safe where they are; a full pool must open, too (P4).
-                self.engine.base.events.record(EventSeverity.WARNING, "open", str(error))
+                self._tell_left(str(error))
                 return
 
     def _report(self, extent_id: ExtentId, index: int, disk_id: DiskId, kind: Verdict) -> None:

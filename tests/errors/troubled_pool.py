@@ -22,7 +22,7 @@ from engine.device.bounded import BoundedDevice
 from engine.errors import EngineError
 from engine.ids import ROOT_INODE, InodeId
 from engine.maintenance.check import check_metadata
-from engine.metadata import shipping, tending
+from engine.metadata import scratch, shipping, tending
 from engine.metadata.database import open_reader
 from engine.model.disk import Tier
 from engine.model.redundancy import ErasureCoding
@@ -65,6 +65,8 @@ def shorten_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(directory_journal, "_ZERO_STEP", 16 * KIB)
     monkeypatch.setattr(directory_journal, "_ZEROS", bytes(16 * KIB))
     monkeypatch.setattr(reserve, "POOL_RESERVE_BYTES", 64 * KIB)
+    monkeypatch.setattr(scratch, "POOL_RESERVE_BYTES", 64 * KIB)
+    monkeypatch.setattr(scratch, "WAL_CHECKPOINT_BYTES", 64 * KIB)
     monkeypatch.setattr(landing, "RETRY_S", 0.01)
     monkeypatch.setattr(shipping, "RETRY_S", 0.0)
     monkeypatch.setattr(tending, "RETRY_S", 0.0)

@@ -45,6 +45,7 @@ class BreakingCalls(FileSystemCalls):
         self.code = errno.EIO
         self.fdatasyncs = 0
         self.corrupt_at: int | None = None
+        self.unlinked: list[str] = []
 
     def _may_fail(self, step: str) -> None:
         if step == self.failing_step:
@@ -57,6 +58,12 @@ class BreakingCalls(FileSystemCalls):
     def write(self, descriptor: int, parts: Sequence[Buffer], offset: int) -> None:
         self._may_fail("write")
         super().write(descriptor, parts, offset)
+
+    def unlink(self, folder: int, name: str) -> None:
+        if self.unlinked:
+            self._may_fail("second unlink")
+        self.unlinked.append(name)
+        super().unlink(folder, name)
 
     def fdatasync(self, descriptor: int) -> None:
         self.fdatasyncs += 1

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.device import directory_journal
 from engine.device.directory import DirectoryDevice
 from engine.device.directory_setup import prepare_disk
 from engine.device.protocol import JournalGap
@@ -16,8 +17,11 @@ from engine.errors import DeviceFailedError, DeviceFullError
 from engine.format.journal import encode_frame
 from engine.ids import Epoch, Generation
 from engine.limits import BLOCK_BYTES, JOURNAL_FILE_BYTES
+from engine.units import KIB
 from tests.contracts.device import entry, journal, pattern, put_entries
 from tests.unit.device.test_directory import BreakingDirectoryDevice
+
+SMALL_FILE_BYTES = 64 * KIB
 
 
 @pytest.fixture
@@ -238,6 +242,42 @@ def test_what_is_set_aside_is_kept_whole_in_a_stale_file(disk: Path) -> None:
     device = DirectoryDevice.open(str(disk))
     assert journal(device) == expected
     device.close()
+
+
+def test_the_two_newest_of_what_was_set_aside_are_kept(disk: Path) -> None:
+    folder = disk / "journal"
+    device = DirectoryDevice.open(str(disk))
+    (folder / "stale-notes.txt").write_bytes(b"mine")
+    for generation in (9, 8, 7, 6):
+        put_entries(device, entry(generation, b"never acknowledged"))
+        device.journal_set_aside(Generation(generation))
+        for age, kept in enumerate(sorted(folder.glob("stale-1-*")), start=1):
+            # As if a day lay between; the newest has the lowest generation here.
+            os.utime(kept, ns=(0, -age * 10**9 + 10**12))
+
+    assert journal_files(disk) == ["stale-1-6.log", "stale-1-7.log", "stale-notes.txt"]
+    assert device.journal_set_aside(Generation(1)) == 0
+    device.close()
+
+
+def test_setting_aside_that_breaks_off_leaves_a_beginning(
+    breaking: BreakingDirectoryDevice, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory_journal, "JOURNAL_FILE_BYTES", SMALL_FILE_BYTES)
+    entries = [entry(one, pattern(SMALL_FILE_BYTES // 2, one)) for one in range(1, 6)]
+    put_entries(breaking, *entries)
+    assert len(journal_files(disk)) == 5
+    breaking.calls.failing_step = "second unlink"
+
+    with pytest.raises(DeviceFailedError):
+        breaking.journal_set_aside(Generation(2))
+
+    breaking.close()
+    again = DirectoryDevice.open(str(disk))
+    left = journal(again)
+    assert left == entries[: len(left)]
+    assert len(left) == 4
+    again.close()
 
 
 def test_trim_removes_only_files_wholly_below(disk: Path) -> None:

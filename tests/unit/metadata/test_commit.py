@@ -10,6 +10,7 @@ from engine.errors import QuorumError
 from engine.ids import Generation, InodeId
 from engine.metadata.commit import Committer
 from engine.metadata.journals import ShippedRoot
+from engine.metadata.store import ClosedGroup
 from tests.unit.metadata.shadowed_store import ShadowedStore
 
 
@@ -62,6 +63,25 @@ def test_a_root_that_found_no_room_goes_before_any_later_one(shadowed: ShadowedS
     committer.commit(change(shadowed, 5))
 
     assert [root.generation for root in shipper.sent] == [1, 2, 3, 4]
+
+
+def test_a_root_is_shipped_though_what_hears_of_the_commit_breaks(
+    shadowed: ShadowedStore,
+) -> None:
+    shipper = NarrowShipper()
+    shadowed.store.close_group = shadowed.closed_group  # type: ignore[method-assign]
+
+    def breaks(closed: ClosedGroup) -> None:
+        if closed.record.generation == 1:
+            raise MemoryError
+
+    committer = Committer(shadowed.store, shipper, on_commit=breaks)
+    generation = change(shadowed, 1)
+    with pytest.raises(MemoryError):
+        committer.commit(generation)
+    committer.commit(change(shadowed, 2))
+
+    assert [root.generation for root in shipper.sent] == [1, 2]
 
 
 def test_who_waits_for_an_older_group_finds_it_committed(shadowed: ShadowedStore) -> None:

@@ -107,11 +107,18 @@ def test_a_member_that_fell_far_behind_copies_from_another(shipping: Shipping) -
 
 
 @pytest.mark.usefixtures("short_ring")
-def test_a_member_whose_next_root_was_trimmed_everywhere_gets_a_checkpoint(
+def test_a_member_whose_next_root_was_trimmed_everywhere_begins_anew_with_a_checkpoint(
     shipping: Shipping,
 ) -> None:
     shipping.wait(shipping.ship())
     shipping.until(lambda: all(len(journal_of(shipping.pool.devices[d])) == 1 for d in ABC))
+    make_checkpoint(
+        shipping.disks,
+        database=shipping.pool.database,
+        scratch=shipping.pool.folder,
+        quorum=JournalSet(disks=ABC, tolerance=1),
+        wait_acknowledged=shipping.wait,
+    )
     shipping.refuse(C)
     for _ in range(2):
         for _ in range(20):
@@ -139,6 +146,8 @@ def test_a_member_whose_next_root_was_trimmed_everywhere_gets_a_checkpoint(
     shipping.until(lambda: journal_of(shipping.pool.devices[C])[-1] == 42)
     scan = scan_disk(C, shipping.pool.devices[C])
     assert [point.root.generation for point in scan.checkpoints] == [41]
+    # What it had before leads nowhere: a scrub would miss what came between.
+    assert journal_of(shipping.pool.devices[C]) == [42]
 
 
 def test_callbacks_see_acknowledgements_in_order(shipping: Shipping) -> None:

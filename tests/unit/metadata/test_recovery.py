@@ -21,6 +21,7 @@ from engine.format.label import decode_label, encode_label
 from engine.ids import Epoch, Generation, PoolUuid
 from engine.metadata.database import open_database
 from engine.metadata.decision import LocalVerdict
+from engine.metadata.files import set_database_aside
 from engine.metadata.recovery import OpenMode, open_metadata
 from engine.metadata.replay import apply_root, differences
 from engine.metadata.scan import scan_disk, scan_local
@@ -154,6 +155,22 @@ def test_a_damaged_database_is_set_aside_and_made_anew(pool: WrittenPool) -> Non
     assert set(properties(opened.database)) == names(4)
     aside = pool.folder / "metadata.db.aside-1"
     assert aside.read_bytes() == b"no database at all"
+
+
+def test_of_databases_that_were_set_aside_the_two_newest_are_kept(tmp_path: Path) -> None:
+    database = tmp_path / "metadata.db"
+    for number in range(1, 5):
+        database.write_bytes(b"no database, damage %d" % number)
+        database.with_name("metadata.db-wal").write_bytes(b"its log")
+        assert set_database_aside(database).name == f"metadata.db.aside-{number}"
+
+    aside = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert aside == {
+        "metadata.db.aside-3": b"no database, damage 3",
+        "metadata.db.aside-3-wal": b"its log",
+        "metadata.db.aside-4": b"no database, damage 4",
+        "metadata.db.aside-4-wal": b"its log",
+    }
 
 
 def test_a_leftover_log_is_not_replayed_into_a_database_made_anew(pool: WrittenPool) -> None:

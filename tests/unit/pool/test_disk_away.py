@@ -12,9 +12,9 @@ from uuid import UUID
 import pytest
 
 from engine.device.names import LABEL_NAME
-from engine.errors import PoolBusyError, PoolError, UsageError
+from engine.errors import PoolBusyError, PoolError, QuorumError, UsageError
 from engine.format.label import decode_label, encode_label
-from engine.ids import DiskUuid
+from engine.ids import DiskUuid, Generation
 from engine.model.disk import DiskState
 from engine.model.redundancy import ErasureCoding
 from engine.pool.control_socket import ControlServer
@@ -42,6 +42,29 @@ def test_a_detached_disk_is_let_go_of_and_nothing_is_rebuilt_for_it(living: Livi
     assert living.verbs.view().reconcile.waiting_s == 0
     assert living.verbs.view().exposure.may_fail == 1
     assert disk.uuid not in living.journal_set()
+
+
+def test_a_disk_whose_detaching_is_not_acknowledged_in_time_is_let_go_of_all_the_same(
+    living: LivingPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(_generation: Generation, _timeout_s: float) -> None:
+        raise QuorumError("not acknowledged in time")
+
+    # It carries no journals, so that the mark is the first thing waited for.
+    carriers = living.journal_set()
+    disk = next(one.name for one in living.verbs.view().disks if one.uuid not in carriers)
+    with monkeypatch.context() as patch:
+        patch.setattr(living.pool.engine, "make_safe", late)
+        with pytest.raises(QuorumError, match=f"{disk} is detached, but .*not acknowledged"):
+            living.disks.detach(disk)
+
+    away = living.disk(disk)
+    assert away is not None
+    assert (away.detached, away.present) == (True, False)
+    living.disks.attach(disk, "")
+    back = living.disk(disk)
+    assert back is not None
+    assert (back.detached, back.present) == (False, True)
 
 
 def test_another_process_may_open_a_detached_disk(living: LivingPool) -> None:

@@ -11,12 +11,14 @@ from typing import Any
 import apsw
 import pytest
 
-from engine.errors import EngineError, EngineStoppedError, NotFoundError
+from engine.clock import ManualClock
+from engine.errors import DamagedDatabaseError, EngineError, EngineStoppedError, NotFoundError
 from engine.extents.buffers import BufferPool
 from engine.ids import ROOT_INODE
 from engine.model.extent import ExtentRecord
-from engine.observe.events import EventSeverity
-from engine.pool.keepers import Keeper
+from engine.observe.events import EventLog, EventSeverity
+from engine.pool.keepers import Keeper, probe_turn
+from engine.pool.turn_errors import REST_S, Parts
 from engine.vfs.interface import Caller, OpenMode
 from tests.conftest import ExpectedWarnings
 from tests.memory_engine import MemoryEngine
@@ -63,6 +65,62 @@ def test_a_keeper_outlives_an_error_that_is_not_ours(
     assert all(
         event.severity is EventSeverity.ERROR for event in events if event.source == "group-timer"
     )
+
+
+def test_a_keeper_rests_from_an_error_whatever_would_wake_it(memory: MemoryEngine) -> None:
+    turns = threading.Semaphore(0)
+    wake = threading.Event()
+    wake.set()
+
+    def turn() -> float:
+        turns.release()
+        raise DamagedDatabaseError("one row cannot be read")
+
+    keeper = Keeper("probe", memory.engine, turn, wake)
+    keeper.start()
+    try:
+        assert turns.acquire(timeout=5.0)
+        assert not turns.acquire(timeout=REST_S / 4)
+    finally:
+        keeper.stop(5.0)
+
+
+def test_a_probe_that_ends_in_an_error_is_not_wanted_any_more(memory: MemoryEngine) -> None:
+    wanted = memory.engine.base.disks.probe_wanted
+    wanted.set()
+
+    def probe() -> None:
+        raise DamagedDatabaseError("one row cannot be read")
+
+    with pytest.raises(DamagedDatabaseError):
+        probe_turn(memory.engine, probe)
+
+    assert not wanted.is_set()
+
+
+def test_an_error_of_one_part_of_maintenance_is_told_once_and_the_others_go_on() -> None:
+    clock, log = ManualClock(), EventLog(ManualClock())
+    steps: list[str] = []
+
+    def breaks() -> bool:
+        steps.append("collect")
+        raise DamagedDatabaseError("one row cannot be read")
+
+    def works() -> bool:
+        steps.append("reconcile")
+        return True
+
+    parts = Parts(clock, log)
+    works_of = {"collect": breaks, "reconcile": works}
+    for _ in range(3):
+        assert [parts.step(*one) for one in works_of.items()] == [False, True]
+    clock.advance(REST_S)
+    assert [parts.step(*one) for one in works_of.items()] == [False, True]
+
+    assert steps == ["collect", *["reconcile"] * 3, "collect", "reconcile"]
+    assert [(one.source, one.text) for one in log.since(0)] == [
+        ("collect", "one row cannot be read")
+    ]
 
 
 def test_a_group_that_cannot_become_a_record_is_a_lost_group(memory: MemoryEngine) -> None:
