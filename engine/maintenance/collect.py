@@ -119,10 +119,18 @@ class Collect:
             return False
 
     def _reap(self) -> bool:
-        """Empty a map that a delete or a cut detached, some rows at a time."""
-        file_map = self._tables.file_map
+        """Empty a map that a delete or a cut detached, some rows at a time.
+
+        Attributes that a deleted inode left behind come first.
+        """
+        file_map, names = self._tables.file_map, self._tables.names
         with self._store.lock:
             self._store.require_running()
+            inode_id = names.next_to_reap()
+            if inode_id is not None:
+                with self._store.operation():
+                    names.reap(inode_id)
+                return True
             waiting = file_map.next_to_reap()
             if waiting is None:
                 return False

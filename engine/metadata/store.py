@@ -51,6 +51,7 @@ class OperationMark:
     """Where an operation began: what was noted before it stays when it is undone."""
 
     staged: int
+    noted_bytes: int
     undo_steps: int
 
 
@@ -61,7 +62,7 @@ class Operation:
 
     def __init__(self, store: MetadataStore) -> None:
         self._store = store
-        self._mark = OperationMark(0, 0)
+        self._mark = OperationMark(0, 0, 0)
 
     def __enter__(self) -> None:
         self._mark = self._store.begin_operation()
@@ -194,7 +195,7 @@ class MetadataStore:
             self.lock.release()
             raise EngineStoppedError(self._stopped) from error
         self._depth += 1
-        return OperationMark(len(self._staged), len(self._undo_steps))
+        return OperationMark(len(self._staged), self._staged_bytes, len(self._undo_steps))
 
     def on_undo(self, step: Callable[[], object]) -> None:
         """Have *step* run if the operation in hand, or one around it, is undone.
@@ -230,10 +231,8 @@ class MetadataStore:
             raise EngineStoppedError(self._stopped) from error
         self.connection.execute("ROLLBACK TO op")
         self.connection.execute("RELEASE op")
-        for operation in self._staged[mark.staged :]:
-            if isinstance(operation, StagedPut):
-                self._staged_bytes -= len(operation.data)
         del self._staged[mark.staged :]
+        self._staged_bytes = mark.noted_bytes
         while len(self._undo_steps) > mark.undo_steps:
             self._undo_steps.pop()()
         for forget in self.on_rollback:

@@ -181,7 +181,7 @@ class FileSystem(Protocol):
         """Return the value; NoAttributeError when there is none."""
 
     def set_xattr(self, inode_id: InodeId, name: bytes, value: bytes) -> None:
-        """Create or replace the attribute."""
+        """Create or replace the attribute; NoSpaceError beyond what an inode may have."""
 
     def list_xattrs(self, inode_id: InodeId) -> Sequence[bytes]:
         """Return the names."""

@@ -265,7 +265,7 @@ class Tree:
         self._store.on_undo(self._pending.keep(inode.inode_id))
         self._pending.forget(inode.inode_id)
         self.empty_map(inode)
-        if not stat.S_ISREG(inode.mode) or self._names.list_xattrs(inode.inode_id):
+        if not stat.S_ISREG(inode.mode) or self._names.has_xattrs(inode.inode_id):
             self._names.forget(inode.inode_id)
         self._inodes.delete(inode.inode_id)
         if len(self._ended) >= ENDED_KEPT_MAX:

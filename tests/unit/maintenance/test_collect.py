@@ -11,6 +11,7 @@ import pytest
 from engine.device.faulty import FailWith, Fault
 from engine.errors import DeviceFailedError
 from engine.ids import DiskId, ExtentId, Generation
+from engine.maintenance.check import check_metadata
 from engine.maintenance.listing import UnnamedFile
 from engine.model.inode import Segment
 from engine.model.redundancy import Replication
@@ -125,6 +126,33 @@ def test_long_maps_are_emptied_in_bounded_steps(pool: SmallPool) -> None:
         rows.append(len(table_rows(pool, "segment")))
 
     assert rows == [744, 488, 232, 0]
+    assert table_rows(pool, "reap") == []
+
+
+@pytest.mark.parametrize(
+    ("count", "value_bytes", "left"), [(600, 8, [344, 88, 0]), (10, 65_536, [6, 2, 0])]
+)
+def test_more_attributes_than_a_step_may_remove_go_in_bounded_steps(
+    pool: SmallPool, count: int, value_bytes: int, left: list[int]
+) -> None:
+    owner = pool.store.new_inode_id()
+    with pool.store.operation():
+        # As an older version let an inode have them.
+        pool.store.connection.executemany(
+            "INSERT INTO xattr VALUES (?, ?, ?)",
+            [(owner, b"user.%d" % number, bytes(value_bytes)) for number in range(count)],
+        )
+    pool.commit()
+
+    rows = []
+    with pool.store.operation():
+        pool.tables.names.forget(owner)
+    while not rows or rows[-1]:
+        rows.append(len(table_rows(pool, "xattr")))
+        assert check_metadata(pool.store.connection) == []
+        pool.collect.step()
+
+    assert rows == left
     assert table_rows(pool, "reap") == []
 
 
