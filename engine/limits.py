@@ -54,6 +54,9 @@ GROUP_ROWS_MAX: Final = 4096
 GROUP_BYTES_MAX: Final = 8 * MIB
 """A group is committed at this many changed rows or changeset bytes (estimate)."""
 
+GROUP_WAIT_S_MAX: Final = 30.0
+"""How long a change waits for journals that do not keep up."""
+
 STEP_S_MAX: Final = 0.002
 """How long a maintenance step may hold the write lock."""
 

@@ -67,6 +67,11 @@ class EmptyFileSystem:
         inode = self._inodes[inode_id]
         return Attributes(inode, (inode.size + 511) // 512)
 
+    def try_set_attributes(
+        self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
+    ) -> Attributes | None:
+        return self.set_attributes(inode_id, changes, caller)
+
     def set_attributes(
         self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
     ) -> Attributes:

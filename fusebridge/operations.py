@@ -102,8 +102,8 @@ class Operations(pyfuse3.Operations):
     def getattr(self, inode: int, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
         return make_entry(self._files.get_attributes(InodeId(inode)))
 
-    @quick
-    def setattr(
+    @waiting
+    async def setattr(
         self,
         inode: int,
         attr: pyfuse3.EntryAttributes,
@@ -111,8 +111,11 @@ class Operations(pyfuse3.Operations):
         fh: int | None,
         ctx: pyfuse3.RequestContext,
     ) -> pyfuse3.EntryAttributes:
-        changes = read_changes(attr, fields)
-        return make_entry(self._files.set_attributes(InodeId(inode), changes, caller_of(ctx)))
+        asked = InodeId(inode), read_changes(attr, fields), caller_of(ctx)
+        changed = self._files.try_set_attributes(*asked)
+        if changed is None:
+            changed = await self._runtime.offload(Pool.METADATA, self._files.set_attributes, *asked)
+        return make_entry(changed)
 
     @quick
     def readlink(self, inode: int, ctx: pyfuse3.RequestContext) -> bytes:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
-from engine.clock import Clock
 from engine.errors import (
     AttributeTooLargeError,
     BadHandleError,
@@ -24,14 +23,13 @@ from engine.errors import (
 from engine.ids import InodeId
 from engine.limits import (
     BLOCK_BYTES,
+    GROUP_WAIT_S_MAX,
     NAME_BYTES_MAX,
     XATTR_NAME_BYTES_MAX,
     XATTR_VALUE_BYTES_MAX,
 )
-from engine.metadata.tables import Tables
-from engine.observe.metrics import Metrics
-from engine.vfs.files import Files, without_privileges
-from engine.vfs.handles import Handles, OpenHandle
+from engine.vfs.files import TailLeftError, without_privileges
+from engine.vfs.handles import OpenHandle
 from engine.vfs.interface import (
     AttributeChanges,
     Attributes,
@@ -43,40 +41,13 @@ from engine.vfs.interface import (
     RenameFlags,
 )
 from engine.vfs.listing import Listing
-from engine.vfs.pending import Pending
-from engine.vfs.policy import FilePolicies
-from engine.vfs.space import SpaceAccount
-from engine.vfs.sync import Syncer
-from engine.vfs.tree import Tree
-from engine.vfs.xattrs import Xattrs
+from engine.vfs.parts import FileSystemParts
 
 READ_AHEAD_THREADS: Final = 4
 FILES_SHOWN_MAX: Final = 2**48
 """Inode numbers do not run out; statfs wants some figure."""
 
-GROUP_WAIT_S_MAX: Final = 30.0
-"""How long a change waits for journals that do not keep up."""
-
 _RENAME_TRIES_MAX: Final = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileSystemParts:
-    """What the facade is made of; built by the pool."""
-
-    tables: Tables
-    tree: Tree
-    files: Files
-    handles: Handles
-    pending: Pending
-    space: SpaceAccount
-    syncer: Syncer
-    policies: FilePolicies
-    xattrs: Xattrs
-    metrics: Metrics
-    clock: Clock
-    direct_io_below_bytes: int
-    """Under this much free space write() itself must hear ENOSPC (P6)."""
 
 
 class EngineFileSystem:
@@ -223,7 +194,22 @@ class EngineFileSystem:
 
     # Attributes
 
+    def try_set_attributes(
+        self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
+    ) -> Attributes | None:
+        try:
+            return self._set_attributes(inode_id, changes, caller)
+        except TailLeftError:
+            return None
+
     def set_attributes(
+        self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
+    ) -> Attributes:
+        while (changed := self.try_set_attributes(inode_id, changes, caller)) is None:
+            self._files.clear_tail(inode_id)
+        return changed
+
+    def _set_attributes(
         self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
     ) -> Attributes:
         self._begin_change()

@@ -112,10 +112,19 @@ class FileSystem(Protocol):
     def get_attributes(self, inode_id: InodeId) -> Attributes:
         """Return the attributes; StaleHandleError when the inode is gone."""
 
+    def try_set_attributes(
+        self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
+    ) -> Attributes | None:
+        """Change attributes, the size too; clears suid and sgid where POSIX does.
+
+        None if ``set_attributes`` must be called: a file that was cut grows again,
+        and what the cut left behind its end is much.
+        """
+
     def set_attributes(
         self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
     ) -> Attributes:
-        """Change attributes, the size too; clears suid and sgid where POSIX does."""
+        """Slow: do the same in any case."""
 
     def create(
         self, parent: InodeId, name: bytes, mode: int, how: OpenMode, caller: Caller
@@ -204,7 +213,7 @@ class FileSystem(Protocol):
         """Slow: return the bytes, fewer only at the end of the file."""
 
     def try_write(self, handle: HandleId, offset: int, data: bytes) -> int | None:
-        """Quick: accept the bytes if a buffer is free, else None."""
+        """Quick: accept the bytes if a buffer is free and no cut is in the way, else None."""
 
     def write(self, handle: HandleId, offset: int, data: bytes) -> int:
         """Slow: accept the bytes, waiting for a buffer; NoSpaceError when full."""

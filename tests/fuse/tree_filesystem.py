@@ -80,6 +80,11 @@ class TreeFileSystem:
             inode = dataclasses.replace(node.inode, size=size)
             return Attributes(inode, (size + 511) // 512)
 
+    def try_set_attributes(
+        self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
+    ) -> Attributes | None:
+        return self.set_attributes(inode_id, changes, caller)
+
     def set_attributes(
         self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
     ) -> Attributes:
