@@ -152,14 +152,30 @@ class EngineFileSystem:
     ) -> bool:
         self._begin_change()
         with self._store.lock:
-            source = self._tree.target_of(parent, name)
-            replaces = self._tree.target_of(new_parent, new_name) is not None
-            # Over an existing name the data goes along, or a crash could leave
-            # neither the old nor the new file (P2).
-            if replaces and source is not None and not self._syncer.stage_if_small(source):
+            carried = self._carried(parent, name, new_parent, new_name, flags)
+            if not all(self._syncer.stage_if_small(inode_id) for inode_id in carried):
                 return False
             self._rename(parent, name, new_parent, new_name, flags)
             return True
+
+    def _carried(
+        self,
+        parent: InodeId,
+        name: bytes,
+        new_parent: InodeId,
+        new_name: bytes,
+        flags: RenameFlags,
+    ) -> tuple[InodeId, ...]:
+        """Return whose data goes along over an existing name. Under the lock.
+
+        Else a crash could leave neither the old nor the new file (P2); of an
+        exchange each is the new file of the other's name.
+        """
+        source = self._tree.target_of(parent, name)
+        target = self._tree.target_of(new_parent, new_name)
+        if source is None or target is None:
+            return ()
+        return (source, target) if flags & RenameFlags.EXCHANGE else (source,)
 
     def _rename(
         self,
@@ -184,9 +200,9 @@ class EngineFileSystem:
     ) -> None:
         for _ in range(_RENAME_TRIES_MAX):
             with self._store.lock:
-                source = self._tree.target_of(parent, name)
-            if source is not None:
-                self._syncer.settle_file(source)
+                carried = self._carried(parent, name, new_parent, new_name, flags)
+            for inode_id in carried:
+                self._syncer.settle_file(inode_id)
             if self.try_rename(parent, name, new_parent, new_name, flags):
                 return
         # Someone keeps writing: what was written before the call has landed.

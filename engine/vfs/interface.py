@@ -174,7 +174,7 @@ class FileSystem(Protocol):
         new_name: bytes,
         flags: RenameFlags,
     ) -> None:
-        """Slow: rename; over an existing name it carries the file's data (P2)."""
+        """Slow: rename; over an existing name it carries the data with it (P2)."""
 
     def read_directory(
         self, inode_id: InodeId, after_cookie: int, limit: int

@@ -162,6 +162,29 @@ def test_a_rename_over_a_name_carries_the_data_in_its_own_group(
     assert files.read(found) == b"new content"
 
 
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("length", [11, STAGED_FSYNC_BYTES_MAX + 1])
+def test_an_exchange_carries_the_data_of_both_files_in_its_own_group(
+    pool: MemoryEngine, files: OpenedFiles, length: int, *, turned: bool
+) -> None:
+    one, other = b"1" * length, b"2" * length
+    files.make(b"one", one)
+    pool.freeze()
+    files.make(b"other", other)
+    names = (b"other", b"one") if turned else (b"one", b"other")
+    where = (ROOT_INODE, names[0], ROOT_INODE, names[1], RenameFlags.EXCHANGE)
+    assert pool.filesystem.try_rename(*where) == (length == 11)
+
+    if length > 11:
+        pool.engine.landing.start()
+        pool.filesystem.rename(*where)
+    pool.commit()
+    pool.crash()
+
+    found = [pool.filesystem.lookup(ROOT_INODE, name).inode.inode_id for name in (b"one", b"other")]
+    assert [files.read(inode_id) for inode_id in found] == [other, one]
+
+
 def test_a_rename_of_a_large_file_over_a_name_asks_for_the_slow_way(
     pool: MemoryEngine, files: OpenedFiles
 ) -> None:
