@@ -109,9 +109,10 @@ class Landing:
             files = self._pending.files
             # A file that was removed or emptied meanwhile has nothing left to wait for.
             while files.get(file.inode_id) is file and file.layers:
-                if file.layers[0].extent.sequence > sequence:
-                    return
                 extent = file.layers[0].extent
+                # What is in an open builder came behind the call: it froze the one before.
+                if not extent.sequence or extent.sequence > sequence:
+                    return
                 left_s = deadline_s - self._clock.monotonic_s()
                 if left_s <= 0 or self._closing or self._store.stopped:
                     assert isinstance(extent, PendingExtent)

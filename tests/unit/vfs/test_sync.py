@@ -46,6 +46,22 @@ def test_fsync_of_a_large_file_seals_its_builder_and_stages_nothing(
     assert files.read(inode) == data
 
 
+def test_fsync_of_a_large_file_waits_for_nothing_written_behind_it(
+    pool: MemoryEngine, files: OpenedFiles
+) -> None:
+    inode = files.make(b"f", b"large" * (STAGED_FSYNC_BYTES_MAX // 4))
+    with pool.engine.base.store.lock:
+        file = pool.engine.pending.files[inode]
+        sequence = pool.engine.pending.newest_sequence(file)
+    files.write(inode, 0, b"later")
+    pool.land_one()
+
+    # Not even for no time at all: the open builder is not asked for.
+    pool.engine.landing.wait_file(file, sequence, timeout_s=0.0)
+
+    assert file.layers
+
+
 def test_fsync_of_one_file_does_not_stage_another(pool: MemoryEngine, files: OpenedFiles) -> None:
     one, other = files.make(b"1", b"one"), files.make(b"2", b"other")
 
