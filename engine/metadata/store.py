@@ -14,7 +14,6 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from types import TracebackType
 from typing import Final
 
 import apsw
@@ -26,6 +25,7 @@ from engine.format.staged import StagedDelete, StagedPut, encode_staged
 from engine.ids import Epoch, ExtentId, Generation, InodeId, LayoutId, MapId
 from engine.limits import GROUP_BYTES_MAX, GROUP_ROWS_MAX
 from engine.metadata.numbers import Numbers
+from engine.metadata.operation import Operation, OperationMark
 from engine.metadata.replay import Head, count_rows, write_head
 from engine.metadata.rows import DamageNote, Rows
 from engine.metadata.schema import TRACKED_TABLES
@@ -44,36 +44,6 @@ class ClosedGroup:
 
     record: RootRecord
     encoded: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class OperationMark:
-    """Where an operation began: what was noted before it stays when it is undone."""
-
-    staged: int
-    noted_bytes: int
-    undo_steps: int
-
-
-class Operation:
-    """One operation: a savepoint in the open group, all or nothing (C1)."""
-
-    __slots__ = ("_mark", "_store")
-
-    def __init__(self, store: MetadataStore) -> None:
-        self._store = store
-        self._mark = OperationMark(0, 0, 0)
-
-    def __enter__(self) -> None:
-        self._mark = self._store.begin_operation()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._store.end_operation(error, self._mark)
 
 
 class MetadataStore:
@@ -99,6 +69,10 @@ class MetadataStore:
         self._started = False
         self.on_rollback: list[Callable[[], None]] = []
         """What tables do when an operation rolls back: forget cached rows."""
+        self.on_commit: list[Callable[[], None]] = []
+        """What is done as soon as a group is committed, under the lock."""
+        self.on_lost: list[Callable[[str], None]] = []
+        """Who hears, under the lock, why the open group is lost (C8)."""
         self.between_groups: Callable[[], None] = lambda: None
         """Runs behind each COMMIT, before the next BEGIN: the WAL's moment."""
         self._ended = threading.Event()
@@ -243,6 +217,10 @@ class MetadataStore:
     def _lose_group(self, error: BaseException) -> None:
         """A lost group stops the engine (C8): nothing later may build on it."""
         self.stop(f"a metadata group was lost: {error}; reopen the pool")
+        while self._undo_steps:
+            self._undo_steps.pop()()
+        for hear in self.on_lost:
+            hear(self._stopped)
         if self._session is not None:
             self._session.close()
             self._session = None
@@ -391,6 +369,8 @@ class MetadataStore:
         connection.execute("INSERT INTO outbox VALUES (?, ?)", (record.generation, encoded))
         write_head(connection, record, digest)
         connection.execute("COMMIT")
+        for done in self.on_commit:
+            done()
         self._template = replace(record, changeset=b"", staged=b"")
         self._previous_hash = digest
         self._numbers.promised(record.high_water)

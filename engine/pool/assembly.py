@@ -101,6 +101,8 @@ class Engine:
             clock=clock,
             lock=store.lock,
         )
+        store.on_commit.append(self.pending.group_committed)
+        store.on_lost.append(self.pending.group_lost)
         self.landing = Landing(
             tables=tables,
             pending=self.pending,

@@ -317,6 +317,7 @@ class Files:
                 if file is not None:
                     self._pending.forget(inode_id)
         self._tables.inodes.update(inode)
+        self._pending.note_in_group(inode_id, size)
 
     def _cut(self, inode: Inode, size: int) -> None:
         cleared = self._tables.file_map.clear(

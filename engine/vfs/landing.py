@@ -300,6 +300,9 @@ class Landing:
         if file is None or not file.layers or file.layers[0] is not layer:
             return
         del file.layers[0]
+        # What fsync staged is in the metadata already: to land it changes no byte.
+        if any(not item.staged for item in layer.ranges):
+            self._pending.note_in_group(inode_id, file.size)
         if not file.layers:
             inode = self._tables.inodes.get(inode_id)
             if inode is None or inode.size == file.size:

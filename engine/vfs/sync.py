@@ -89,6 +89,7 @@ class Syncer:
             with self._store.operation():
                 self._stage(file)
             self._mark_staged(file)
+            self._pending.note_in_group(inode_id, file.size)
         return True
 
     def move_staged(self, inode_id: InodeId) -> None:
