@@ -55,6 +55,12 @@ class EmptyFileSystem:
         self._listings: dict[InodeId, list[tuple[InodeId, bytes]]] = {}
         """As they were when a reader began at the top."""
 
+    def has_room(self) -> bool:
+        return True
+
+    def wait_for_room(self) -> None:
+        return
+
     def lookup(self, parent: InodeId, name: bytes) -> Attributes:
         if name in (b".", b".."):
             return self.get_attributes(parent)

@@ -112,6 +112,8 @@ class Collect:
 
     def step(self) -> bool:
         """Do one piece of each kind that has any; False when nothing could be done."""
+        if not self._store.has_room():
+            return False  # The journals do not keep up: nothing of this is urgent (P7).
         try:
             did = self._reap()
             did |= self._drop()

@@ -35,6 +35,9 @@ from engine.model.root import RootRecord
 OVERFULL_RATIO: Final = 8
 """At so many times its bounds a group takes nothing more until it was committed."""
 
+OVERFULL_AT_ONCE_RATIO: Final = OVERFULL_RATIO + 1
+"""Only here who did not wait beforehand is kept waiting where he is."""
+
 _LOSING_ERRORS: Final = (apsw.FullError, apsw.IOError, apsw.NoMemError, apsw.CorruptError)
 
 
@@ -77,6 +80,7 @@ class MetadataStore:
         """Runs behind each COMMIT, before the next BEGIN: the WAL's moment."""
         self._ended = threading.Event()
         self._rows_noted = 0
+        self._is_stuck = False
         self.pressure = threading.Event()
         """Set when the open group reached a bound and wants to be committed."""
 
@@ -246,29 +250,35 @@ class MetadataStore:
         """Rows changed in the open group, untracked ones included."""
         return self.connection.total_changes() - self._rows_before
 
-    def wait_for_room(self, timeout_s: float) -> None:
-        """Wait while the open group is far beyond its bounds (P8).
+    def has_room(self) -> bool:
+        """Whether the open group takes more now (P8). No lock."""
+        return not self._is_beyond(OVERFULL_RATIO)
+
+    def wait_for_room(self, timeout_s: float, beyond: int = OVERFULL_RATIO) -> None:
+        """Wait while the open group is more than *beyond* times its bounds (P8).
 
         Only where commits cannot keep up: a group is asked to end at its bound,
-        long before. Never under the write lock.
+        long before. Never under the write lock. Once one has waited in vain, no
+        other waits for the same group: many that wait would wait one by one.
 
         Raises:
             EngineStoppedError: it did not become smaller in time.
         """
-        if not self._is_overfull():
+        if not self._is_beyond(beyond):
             return
         self.pressure.set()
         deadline_s = self._clock.monotonic_s() + timeout_s
-        while self._is_overfull():
+        while self._is_beyond(beyond):
             self.require_running()
-            if self._clock.monotonic_s() >= deadline_s:
+            if self._is_stuck or self._clock.monotonic_s() >= deadline_s:
+                self._is_stuck = True
                 raise EngineStoppedError("the journals do not keep up with the changes")
             self._ended.wait(0.05)
 
-    def _is_overfull(self) -> bool:
+    def _is_beyond(self, ratio: int) -> bool:
         return (
-            self._rows_noted > OVERFULL_RATIO * GROUP_ROWS_MAX
-            or self._staged_bytes > OVERFULL_RATIO * GROUP_BYTES_MAX
+            self._rows_noted > ratio * GROUP_ROWS_MAX
+            or self._staged_bytes > ratio * GROUP_BYTES_MAX
         )
 
     def dirty_age_s(self) -> float:
@@ -323,6 +333,7 @@ class MetadataStore:
         self._dirty_since_s = None
         self.pressure.clear()
         self._rows_noted = 0
+        self._is_stuck = False
         self._ended.set()
         self._ended.clear()
 

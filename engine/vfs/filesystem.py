@@ -10,6 +10,7 @@ import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from engine.errors import (
@@ -28,6 +29,7 @@ from engine.limits import (
     XATTR_NAME_BYTES_MAX,
     XATTR_VALUE_BYTES_MAX,
 )
+from engine.metadata.store import OVERFULL_AT_ONCE_RATIO
 from engine.vfs.files import TailLeftError, without_privileges
 from engine.vfs.handles import OpenHandle
 from engine.vfs.interface import (
@@ -56,6 +58,8 @@ class EngineFileSystem:
     def __init__(self, parts: FileSystemParts, *, refusal: Callable[[], str]) -> None:
         """*refusal* says why nothing may change now; empty while changes are fine."""
         self._store = parts.tables.store
+        self.has_room = self._store.has_room
+        self.wait_for_room = partial(self._store.wait_for_room, GROUP_WAIT_S_MAX)
         self._inodes = parts.tables.inodes
         self._tree = parts.tree
         self._files = parts.files
@@ -89,7 +93,7 @@ class EngineFileSystem:
         reason = self._refusal()
         if reason:
             raise ReadOnlyError(reason)
-        self._store.wait_for_room(GROUP_WAIT_S_MAX)
+        self._store.wait_for_room(GROUP_WAIT_S_MAX, OVERFULL_AT_ONCE_RATIO)
         self._namespace_ops.add()
 
     # Names
@@ -152,30 +156,11 @@ class EngineFileSystem:
     ) -> bool:
         self._begin_change()
         with self._store.lock:
-            carried = self._carried(parent, name, new_parent, new_name, flags)
+            carried = self._syncer.carried(parent, name, new_parent, new_name, flags)
             if not all(self._syncer.stage_if_small(inode_id) for inode_id in carried):
                 return False
             self._rename(parent, name, new_parent, new_name, flags)
             return True
-
-    def _carried(
-        self,
-        parent: InodeId,
-        name: bytes,
-        new_parent: InodeId,
-        new_name: bytes,
-        flags: RenameFlags,
-    ) -> tuple[InodeId, ...]:
-        """Return whose data goes along over an existing name. Under the lock.
-
-        Else a crash could leave neither the old nor the new file (P2); of an
-        exchange each is the new file of the other's name.
-        """
-        source = self._tree.target_of(parent, name)
-        target = self._tree.target_of(new_parent, new_name)
-        if source is None or target is None:
-            return ()
-        return (source, target) if flags & RenameFlags.EXCHANGE else (source,)
 
     def _rename(
         self,
@@ -200,7 +185,7 @@ class EngineFileSystem:
     ) -> None:
         for _ in range(_RENAME_TRIES_MAX):
             with self._store.lock:
-                carried = self._carried(parent, name, new_parent, new_name, flags)
+                carried = self._syncer.carried(parent, name, new_parent, new_name, flags)
             for inode_id in carried:
                 self._syncer.settle_file(inode_id)
             if self.try_rename(parent, name, new_parent, new_name, flags):
@@ -327,6 +312,8 @@ class EngineFileSystem:
 
     def try_write(self, handle: HandleId, offset: int, data: bytes) -> int | None:
         opened = self._writable(handle)
+        if self._stamps(opened) and not self.has_room():
+            return None
         try:
             if not self._files.try_write(opened.inode_id, offset, data):
                 return None
@@ -351,11 +338,15 @@ class EngineFileSystem:
             raise BadHandleError(f"handle {handle} is not open for writing")
         return opened
 
+    @staticmethod
+    def _stamps(opened: OpenHandle) -> bool:
+        """Without the writeback cache no SETATTR follows a write, so times are ours."""
+        return opened.direct_io or bool(opened.how & OpenMode.DIRECT)
+
     def _after_write(self, opened: OpenHandle, length: int) -> None:
         self._write_ops.add()
         self._write_bytes.add(length)
-        if opened.direct_io or opened.how & OpenMode.DIRECT:
-            # Without the writeback cache no SETATTR follows, so times are ours.
+        if self._stamps(opened):
             now = self._clock.now_ns()
             changes = AttributeChanges(mtime_ns=now, ctime_ns=now)
             self.set_attributes(opened.inode_id, changes, Caller(0, 0))

@@ -104,6 +104,18 @@ class RenameFlags(Flag):
 class FileSystem(Protocol):
     """POSIX meaning over the pool."""
 
+    # Before every change of names or attributes
+
+    def has_room(self) -> bool:
+        """Quick: whether the group of changes that is open takes more."""
+
+    def wait_for_room(self) -> None:
+        """Slow: wait until it does; EngineStoppedError when the disks do not keep up.
+
+        Quick calls that change anything wait for it too, far later: whoever must
+        not wait asks ``has_room`` first.
+        """
+
     # Names: quick
 
     def lookup(self, parent: InodeId, name: bytes) -> Attributes:

@@ -292,11 +292,6 @@ class Tree:
 
     # Rename
 
-    def target_of(self, parent: InodeId, name: bytes) -> InodeId | None:
-        """Return the inode a name leads to, None if it is free. Under the lock."""
-        entry = self._names.find(parent, name)
-        return None if entry is None else entry.inode_id
-
     def rename(
         self,
         parent: InodeId,

@@ -11,6 +11,7 @@ import pytest
 from engine.device.faulty import FailWith, Fault
 from engine.errors import DeviceFailedError
 from engine.ids import DiskId, ExtentId, Generation
+from engine.limits import GROUP_BYTES_MAX
 from engine.maintenance.check import check_metadata
 from engine.maintenance.listing import UnnamedFile
 from engine.model.inode import Segment
@@ -127,6 +128,18 @@ def test_long_maps_are_emptied_in_bounded_steps(pool: SmallPool) -> None:
 
     assert rows == [744, 488, 232, 0]
     assert table_rows(pool, "reap") == []
+
+
+def test_nothing_is_collected_while_the_journals_do_not_keep_up(pool: SmallPool) -> None:
+    record = pool.write_file("a", DATA)
+    pool.unlink(record.extent_id)
+    with pool.store.operation():
+        pool.store.note_bytes(9 * GROUP_BYTES_MAX)
+
+    assert not pool.collect.step()
+    assert table_rows(pool, "reap")
+    pool.acknowledge()
+    assert pool.collect.step()
 
 
 def test_no_more_is_looked_for_while_many_candidates_wait(pool: SmallPool) -> None:

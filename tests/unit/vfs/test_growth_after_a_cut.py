@@ -8,6 +8,7 @@ import pytest
 
 from engine.ids import ROOT_INODE, InodeId
 from engine.limits import STEP_ROWS_MAX
+from engine.metadata.store import OVERFULL_RATIO
 from engine.model.inode import Segment
 from engine.vfs.interface import AttributeChanges, OpenMode
 from tests.memory_engine import MemoryEngine
@@ -73,9 +74,9 @@ def test_growing_over_what_a_cut_left_takes_many_short_steps(
     rows: list[int] = []
     wait = store.wait_for_room
 
-    def between_steps(timeout_s: float) -> None:
+    def between_steps(timeout_s: float, beyond: int = OVERFULL_RATIO) -> None:
         rows.append(store.group_rows)
-        wait(timeout_s)
+        wait(timeout_s, beyond)
 
     monkeypatch.setattr(store, "wait_for_room", between_steps)
 
