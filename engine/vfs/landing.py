@@ -17,7 +17,7 @@ from engine.device.lanes import Lane
 from engine.errors import DamagedDatabaseError, EngineError, RetryableError
 from engine.extents.writer import ExtentWriter
 from engine.ids import InodeId
-from engine.limits import STEP_ROWS_MAX
+from engine.limits import BLOCK_BYTES, STEP_ROWS_MAX
 from engine.metadata.tables import Tables
 from engine.model.inode import Inode, Segment
 from engine.vfs.overlay import Layer, PendingFile, PendingRange, without_newer_staged
@@ -237,13 +237,17 @@ class Landing:
 
     @staticmethod
     def _next_files(waiting: list[tuple[InodeId, Layer]]) -> list[tuple[InodeId, Layer]]:
-        """Return the first files of *waiting*: as many as one step may change."""
-        rows = 0
+        """Return the first files of *waiting*: as many as one step may change.
+
+        Their bytes count, too: each block of them may replace a row.
+        """
+        rows = length = 0
         batch: list[tuple[InodeId, Layer]] = []
         for inode_id, layer in waiting:
-            if batch and rows + len(layer.ranges) > STEP_ROWS_MAX // 2:
-                break
             rows += 1 + len(layer.ranges)
+            length += layer.bytes
+            if batch and (rows > STEP_ROWS_MAX // 2 or length > STEP_ROWS_MAX * BLOCK_BYTES):
+                break
             batch.append((inode_id, layer))
         return batch
 
