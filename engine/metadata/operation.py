@@ -14,6 +14,8 @@ class OperationMark:
     staged: int
     noted_bytes: int
     undo_steps: int
+    changes: int
+    """Rows the connection ever changed, those undone since included."""
 
 
 class KeepsOperations(Protocol):
@@ -33,7 +35,7 @@ class Operation:
 
     def __init__(self, store: KeepsOperations) -> None:
         self._store = store
-        self._mark = OperationMark(0, 0, 0)
+        self._mark = OperationMark(0, 0, 0, 0)
 
     def __enter__(self) -> None:
         self._mark = self._store.begin_operation()

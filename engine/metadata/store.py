@@ -71,7 +71,7 @@ class MetadataStore:
         self._stopped = ""
         self._started = False
         self.on_rollback: list[Callable[[], None]] = []
-        """What tables do when an operation rolls back: forget cached rows."""
+        """What tables do when rows are rolled back: forget what they cached."""
         self.on_commit: list[Callable[[], None]] = []
         """What is done as soon as a group is committed, under the lock."""
         self.on_lost: list[Callable[[str], None]] = []
@@ -173,7 +173,12 @@ class MetadataStore:
             self.lock.release()
             raise EngineStoppedError(self._stopped) from error
         self._depth += 1
-        return OperationMark(len(self._staged), self._staged_bytes, len(self._undo_steps))
+        return OperationMark(
+            len(self._staged),
+            self._staged_bytes,
+            len(self._undo_steps),
+            self.connection.total_changes(),
+        )
 
     def on_undo(self, step: Callable[[], object]) -> None:
         """Have *step* run if the operation in hand, or one around it, is undone.
@@ -213,8 +218,10 @@ class MetadataStore:
         self._staged_bytes = mark.noted_bytes
         while len(self._undo_steps) > mark.undo_steps:
             self._undo_steps.pop()()
-        for forget in self.on_rollback:
-            forget()
+        # Most refusals come before any change: then what tables remember is true.
+        if self.connection.total_changes() != mark.changes:
+            for forget in self.on_rollback:
+                forget()
         if isinstance(error, apsw.Error):
             raise DamagedDatabaseError(f"metadata database: {error}") from error
 
