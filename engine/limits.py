@@ -88,6 +88,9 @@ CHECKPOINT_JOURNAL_BYTES: Final = 64 * MIB
 RECORD_BYTES_MAX: Final = 192 * MIB
 """A root record larger than this is damage, not data."""
 
+ACCESS_TIMES_MAX: Final = 65_536
+"""Access times that are newer than their rows; at the bound the oldest are written."""
+
 # Names and values (POSIX and REFERENCE phase 8)
 
 NAME_BYTES_MAX: Final = 255

@@ -15,7 +15,13 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Final
 
-from engine.errors import ExistsError, NoAttributeError, NotEmptyError, NotFoundError
+from engine.errors import (
+    ExistsError,
+    NoAttributeError,
+    NotEmptyError,
+    NotFoundError,
+    StaleHandleError,
+)
 from engine.ids import NO_MAP, ROOT_INODE, InodeId
 from engine.model.inode import Inode
 from engine.units import KIB, MIB
@@ -77,6 +83,9 @@ class EmptyFileSystem:
         self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
     ) -> Attributes | None:
         return self.set_attributes(inode_id, changes, caller)
+
+    def last_attributes(self, inode_id: InodeId) -> Attributes:
+        raise StaleHandleError
 
     def set_attributes(
         self, inode_id: InodeId, changes: AttributeChanges, caller: Caller

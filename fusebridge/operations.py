@@ -14,12 +14,13 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 import pyfuse3
 from pyfuse3 import FUSEError
 
-from engine.errors import NoAttributeError, NotFoundError
+from engine.errors import NoAttributeError, NotFoundError, StaleHandleError
 from engine.ids import InodeId
 from engine.vfs.interface import Caller, FileSystem, HandleId, OpenMode, RenameFlags
 from fusebridge.handlers import changing, quick, waiting
@@ -33,6 +34,9 @@ from fusebridge.replies import (
 )
 from fusebridge.runtime import Pool, Runtime
 from fusebridge.xattr_names import CapabilityMemory, check_name, is_visible
+
+OPEN_FLAGS_MAX: Final = 256
+"""Combinations whose meaning is remembered; programs use a handful."""
 
 READDIR_NAMES_MIN: Final = 16
 """Names asked for at once; grows with what the kernel's buffer takes."""
@@ -49,8 +53,9 @@ def caller_of(context: pyfuse3.RequestContext) -> Caller:
     return Caller(context.uid, context.gid)
 
 
-def open_mode_of(flags: int) -> OpenMode:
-    """Return what the flags of open(2) mean to the engine."""
+@lru_cache(maxsize=OPEN_FLAGS_MAX)
+def open_mode_of(flags: int, uid: int) -> OpenMode:
+    """Return what the flags of open(2) mean to the engine when *uid* opens."""
     access = flags & os.O_ACCMODE
     mode = OpenMode.READ if access == os.O_RDONLY else OpenMode.WRITE
     if access == os.O_RDWR:
@@ -58,6 +63,8 @@ def open_mode_of(flags: int) -> OpenMode:
     if flags & os.O_TRUNC:
         # Atomic O_TRUNC is on: the kernel sends no SETATTR for it.
         mode |= OpenMode.TRUNCATE
+        if uid == 0:
+            mode |= OpenMode.PRIVILEGED
     if flags & os.O_DIRECT:
         mode |= OpenMode.DIRECT
     return mode
@@ -111,7 +118,10 @@ class Operations(pyfuse3.Operations):
 
     @quick
     def getattr(self, inode: int, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
-        return make_entry(self._files.get_attributes(InodeId(inode)))
+        try:
+            return make_entry(self._files.get_attributes(InodeId(inode)))
+        except StaleHandleError:
+            return make_entry(self._files.last_attributes(InodeId(inode)))
 
     @waiting
     async def setattr(
@@ -200,7 +210,10 @@ class Operations(pyfuse3.Operations):
         given = 0
         while True:
             asked = self._readdir_names
-            items = self._files.read_directory(InodeId(fh), start_id, asked)
+            try:
+                items = self._files.read_directory(InodeId(fh), start_id, asked)
+            except StaleHandleError:
+                return  # It was removed while open: such a directory lists nothing.
             for item in items:
                 known = item.attributes
                 entry = make_entry(known) if known else make_unknown_entry(item.inode_id)
@@ -226,7 +239,7 @@ class Operations(pyfuse3.Operations):
     async def open(self, inode: int, flags: int, ctx: pyfuse3.RequestContext) -> pyfuse3.FileInfo:
         if flags & os.O_TRUNC:
             await self.wait_for_room()
-        opened = self._files.open(InodeId(inode), open_mode_of(flags))
+        opened = self._files.open(InodeId(inode), open_mode_of(flags, ctx.uid))
         self._inode_of[opened.handle] = InodeId(inode)
         return make_file_info(opened)
 
@@ -234,7 +247,7 @@ class Operations(pyfuse3.Operations):
     def create(
         self, parent_inode: int, name: bytes, mode: int, flags: int, ctx: pyfuse3.RequestContext
     ) -> tuple[pyfuse3.FileInfo, pyfuse3.EntryAttributes]:
-        how = open_mode_of(flags)
+        how = open_mode_of(flags, ctx.uid)
         attributes, opened = self._files.create(
             InodeId(parent_inode), name, mode, how, caller_of(ctx)
         )

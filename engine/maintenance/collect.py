@@ -158,6 +158,8 @@ class Collect:
             self._store.require_running()
             candidates = garbage.take(DROPS_PER_STEP)
             unnamed = [one for one in candidates if self._can_go(one)]
+            # What stays may be worth compacting; what goes is not any more.
+            garbage.note_shrunk(candidates)
             if unnamed:
                 with self._store.operation():
                     for extent_id in unnamed:

@@ -1,4 +1,4 @@
-"""Which extents may have lost their last segment. Protected by the write lock.
+"""Which extents lost segments, perhaps their last. Protected by the write lock.
 
 Only a hint that saves searching: what a crash makes it forget, or what found
 no room, is found again by a sweep over all extents.
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 from engine.ids import ExtentId
+from engine.limits import RECONCILE_ITEMS_MAX
 
 CANDIDATES_MAX: Final = 65_536
 """Hints that are kept (P8), some 10 MB; a sweep finds the others."""
@@ -25,6 +27,7 @@ class Garbage:
         self._landing: set[ExtentId] = set()
         self.forgot = False
         """Whether hints found no room since this was last set back; a sweep is due."""
+        self._shrunk: set[ExtentId] = set()
 
     def suspect(self, extents: Iterable[ExtentId]) -> None:
         """These lost a segment, perhaps their last."""
@@ -63,6 +66,23 @@ class Garbage:
             if extent_id not in self._landing:
                 taken.append(extent_id)
         return taken
+
+    def note_shrunk(self, extents: Iterable[ExtentId]) -> None:
+        """These have fewer live bytes than before, or none; more than the bound are forgotten."""
+        for extent_id in extents:
+            if len(self._shrunk) < RECONCILE_ITEMS_MAX:
+                self._shrunk.add(extent_id)
+
+    def take_shrunk(self, limit: int) -> list[ExtentId]:
+        """Return up to *limit* extents that have fewer live bytes than before."""
+        taken = list(islice(self._shrunk, limit))
+        self._shrunk.difference_update(taken)
+        return taken
+
+    @property
+    def shrunk_count(self) -> int:
+        """How many extents wait in ``take_shrunk``."""
+        return len(self._shrunk)
 
     @property
     def count(self) -> int:

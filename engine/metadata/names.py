@@ -5,6 +5,8 @@ Every method runs under the write lock; changes run inside an operation.
 
 from __future__ import annotations
 
+from typing import Final
+
 from engine.errors import NoSpaceError
 from engine.ids import InodeId
 from engine.limits import (
@@ -16,6 +18,8 @@ from engine.limits import (
 from engine.metadata.store import MetadataStore
 from engine.model.inode import DirectoryEntry
 
+NAMES_CACHED_MAX: Final = 16_384
+
 
 class NameTable:
     """Names of the tree and what hangs on inodes by name."""
@@ -24,32 +28,48 @@ class NameTable:
         self._store = store
         self._execute = store.connection.execute
         self._read = store.rows.read
+        # The kernel looks a name up before it makes, renames or replaces it, and
+        # each of those looks again: most finds are of names just looked for.
+        self._found: dict[tuple[InodeId, bytes], DirectoryEntry | None] = {}
+        store.on_rollback.append(self._found.clear)
 
     # Directory entries
 
     def find(self, parent: InodeId, name: bytes) -> DirectoryEntry | None:
         """Return the entry *name* of *parent*."""
+        if (parent, name) in self._found:
+            return self._found[parent, name]
         row = self._read(
             "SELECT inode, cookie FROM dentry WHERE parent = ? AND name = ?", (parent, name)
         ).fetchone()
-        return None if row is None else DirectoryEntry(name, InodeId(row[0]), row[1])
+        entry = None if row is None else DirectoryEntry(name, InodeId(row[0]), row[1])
+        self._remember(parent, name, entry)
+        return entry
+
+    def _remember(self, parent: InodeId, name: bytes, entry: DirectoryEntry | None) -> None:
+        """Keep what a name leads to, or that there is none; at the bound the oldest go."""
+        if len(self._found) >= NAMES_CACHED_MAX:
+            for key in list(self._found)[: NAMES_CACHED_MAX // 4]:
+                del self._found[key]
+        self._found[parent, name] = entry
 
     def insert(self, parent: InodeId, name: bytes, inode_id: InodeId) -> None:
         """Add a name that is free."""
-        self._execute(
-            "INSERT INTO dentry VALUES (?, ?, ?, ?)",
-            (parent, name, inode_id, self._store.new_cookie()),
-        )
+        cookie = self._store.new_cookie()
+        self._execute("INSERT INTO dentry VALUES (?, ?, ?, ?)", (parent, name, inode_id, cookie))
+        self._remember(parent, name, DirectoryEntry(name, inode_id, cookie))
 
     def point(self, parent: InodeId, name: bytes, inode_id: InodeId) -> None:
         """Let a taken name lead to another inode; its cookie stays."""
         self._execute(
             "UPDATE dentry SET inode = ? WHERE parent = ? AND name = ?", (inode_id, parent, name)
         )
+        self._found.pop((parent, name), None)
 
     def delete(self, parent: InodeId, name: bytes) -> None:
         """Remove a name."""
         self._execute("DELETE FROM dentry WHERE parent = ? AND name = ?", (parent, name))
+        self._remember(parent, name, None)
 
     def home_of(self, inode_id: InodeId, last: InodeId) -> InodeId:
         """Return the directory that an inode with names belongs to: *last* while it has one there.

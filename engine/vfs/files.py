@@ -237,8 +237,6 @@ class Files:
                 taken = self._pending.accept(file, offset, memoryview(data))
             finally:
                 self._pending.settle(file, inode.size)
-            if taken and inode.mode & (stat.S_ISUID | stat.S_ISGID):
-                self._clear_privileges(inode_id)
             return taken
 
     def write(self, inode_id: InodeId, offset: int, data: bytes | memoryview) -> None:
@@ -270,18 +268,10 @@ class Files:
                 raise
             return self.try_write(inode_id, offset, piece)
 
-    def _clear_privileges(self, inode_id: InodeId) -> None:
-        """Writing ends suid, and sgid where it means execution."""
-        with self._store.operation():
-            inode = self._tree.inode(inode_id)
-            mode = without_privileges(inode.mode)
-            if mode != inode.mode:
-                self._tables.inodes.update(replace(inode, mode=mode, ctime_ns=self._clock.now_ns()))
-
     # Size
 
-    def resize(self, inode_id: InodeId, size: int) -> None:
-        """Cut or extend a file; inside the caller's operation.
+    def resize(self, inode_id: InodeId, size: int) -> int:
+        """Cut or extend a file, inside the caller's operation; return how long it was.
 
         A cut detaches what is many rows long; Collect removes it later.
 
@@ -318,6 +308,7 @@ class Files:
                     self._pending.forget(inode_id)
         self._tables.inodes.update(inode)
         self._pending.note_in_group(inode_id, size)
+        return current
 
     def _cut(self, inode: Inode, size: int) -> None:
         cleared = self._tables.file_map.clear(
@@ -362,15 +353,3 @@ class Files:
                     file_map.reaped(inode.map_id)
             self._tables.garbage.suspect(cleared.extents)
         return True
-
-
-def without_privileges(mode: int) -> int:
-    """Return *mode* as a write or a change of owner leaves it.
-
-    >>> oct(without_privileges(0o106755)), oct(without_privileges(0o102644))
-    ('0o100755', '0o102644')
-    """
-    mode &= ~stat.S_ISUID
-    if mode & stat.S_IXGRP:
-        mode &= ~stat.S_ISGID
-    return mode

@@ -47,6 +47,8 @@ class AttributeChanges:
     atime_ns: int | None = None
     mtime_ns: int | None = None
     ctime_ns: int | None = None
+    ends_privileges: bool = False
+    """suid and sgid go, as by a write of somebody who may not keep them."""
 
 
 class OpenMode(Flag):
@@ -57,6 +59,8 @@ class OpenMode(Flag):
     TRUNCATE = auto()
     DIRECT = auto()
     """The opener asked for O_DIRECT: write() must hear errors itself."""
+    PRIVILEGED = auto()
+    """Who opens is root: TRUNCATE leaves suid and sgid alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +128,18 @@ class FileSystem(Protocol):
     def get_attributes(self, inode_id: InodeId) -> Attributes:
         """Return the attributes; StaleHandleError when the inode is gone."""
 
+    def last_attributes(self, inode_id: InodeId) -> Attributes:
+        """Return what an inode was that ended a while ago; StaleHandleError if not known.
+
+        Directories that are open, and what O_PATH leads to, are asked about after their end.
+        """
+
     def try_set_attributes(
         self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
     ) -> Attributes | None:
         """Change attributes, the size too; clears suid and sgid where POSIX does.
 
+        A write clears them by such a call: the kernel knows whether the writer may keep them.
         None if ``set_attributes`` must be called: a file that was cut grows again,
         and what the cut left behind its end is much.
         """

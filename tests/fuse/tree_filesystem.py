@@ -91,6 +91,9 @@ class TreeFileSystem:
     ) -> Attributes | None:
         return self.set_attributes(inode_id, changes, caller)
 
+    def last_attributes(self, inode_id: InodeId) -> Attributes:
+        raise StaleHandleError
+
     def set_attributes(
         self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
     ) -> Attributes:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import NoSpaceError
+from engine.errors import ExistsError, NoSpaceError
 from engine.ids import InodeId
 from engine.limits import GROUP_BYTES_MAX, XATTR_VALUE_BYTES_MAX
 from engine.metadata.database import create_database, open_database
@@ -64,6 +64,50 @@ def test_pointing_a_name_elsewhere_keeps_its_cookie(shadowed: ShadowedStore) -> 
     assert before is not None
     assert after is not None
     assert (after.inode_id, after.cookie) == (11, before.cookie)
+
+
+def test_what_an_undone_operation_did_to_names_is_forgotten_with_it(
+    shadowed: ShadowedStore,
+) -> None:
+    names = shadowed.tables.names
+    with shadowed.store.operation():
+        names.insert(ROOT, b"kept", InodeId(10))
+        names.insert(ROOT, b"moved", InodeId(11))
+
+    def change_and_fail() -> None:
+        with shadowed.store.operation():
+            names.delete(ROOT, b"kept")
+            names.point(ROOT, b"moved", InodeId(12))
+            names.insert(ROOT, b"new", InodeId(13))
+            # Looked at inside, so all of it was seen as it will not be.
+            assert names.find(ROOT, b"kept") is None
+            assert names.find(ROOT, b"new") is not None
+            raise ExistsError
+
+    with pytest.raises(ExistsError):
+        change_and_fail()
+
+    found = {name: names.find(ROOT, name) for name in (b"kept", b"moved", b"new")}
+    assert {name: entry and entry.inode_id for name, entry in found.items()} == {
+        b"kept": 10,
+        b"moved": 11,
+        b"new": None,
+    }
+
+
+def test_more_names_than_are_remembered_are_found_all_the_same(
+    shadowed: ShadowedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.metadata.names.NAMES_CACHED_MAX", 8)
+    names = shadowed.tables.names
+    with shadowed.store.operation():
+        for number in range(40):
+            names.insert(ROOT, b"%d" % number, InodeId(number + 10))
+
+    found = [names.find(ROOT, b"%d" % number) for number in range(41)]
+
+    assert [entry and entry.inode_id for entry in found] == [*range(10, 50), None]
+    assert len(names._found) <= 8
 
 
 def test_a_directory_is_empty_when_its_last_name_went(shadowed: ShadowedStore) -> None:
