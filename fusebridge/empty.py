@@ -61,6 +61,12 @@ class EmptyFileSystem:
         self._listings: dict[InodeId, list[tuple[InodeId, bytes]]] = {}
         """As they were when a reader began at the top."""
 
+    def has_room(self) -> bool:
+        return True
+
+    def wait_for_room(self) -> None:
+        return
+
     def lookup(self, parent: InodeId, name: bytes) -> Attributes:
         if name in (b".", b".."):
             return self.get_attributes(parent)
@@ -72,6 +78,11 @@ class EmptyFileSystem:
     def get_attributes(self, inode_id: InodeId) -> Attributes:
         inode = self._inodes[inode_id]
         return Attributes(inode, (inode.size + 511) // 512)
+
+    def try_set_attributes(
+        self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
+    ) -> Attributes | None:
+        return self.set_attributes(inode_id, changes, caller)
 
     def last_attributes(self, inode_id: InodeId) -> Attributes:
         raise StaleHandleError

@@ -251,7 +251,8 @@ class FileMap:
 
     def next_to_reap(self) -> tuple[MapId, int] | None:
         """Return a map that waits to be emptied, and from where on."""
-        row = self._read("SELECT map, from_offset FROM reap ORDER BY map LIMIT 1").fetchone()
+        query = "SELECT map, from_offset FROM reap WHERE map > 0 ORDER BY map LIMIT 1"
+        row = self._read(query).fetchone()
         return None if row is None else (MapId(row[0]), int(row[1]))
 
     def reaped(self, map_id: MapId) -> None:

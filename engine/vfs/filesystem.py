@@ -9,10 +9,9 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
-from engine.clock import Clock
 from engine.errors import (
     AttributeTooLargeError,
     BadHandleError,
@@ -24,15 +23,15 @@ from engine.errors import (
 from engine.ids import InodeId
 from engine.limits import (
     BLOCK_BYTES,
+    GROUP_WAIT_S_MAX,
     NAME_BYTES_MAX,
     XATTR_NAME_BYTES_MAX,
     XATTR_VALUE_BYTES_MAX,
 )
-from engine.metadata.tables import Tables
-from engine.observe.metrics import Metrics
+from engine.metadata.store import OVERFULL_AT_ONCE_RATIO
 from engine.vfs.attribute_changes import changed
-from engine.vfs.files import Files
-from engine.vfs.handles import Handles, OpenHandle
+from engine.vfs.files import TailLeftError
+from engine.vfs.handles import OpenHandle
 from engine.vfs.interface import (
     AttributeChanges,
     Attributes,
@@ -44,41 +43,14 @@ from engine.vfs.interface import (
     RenameFlags,
 )
 from engine.vfs.listing import Listing
-from engine.vfs.pending import Pending
-from engine.vfs.policy import FilePolicies
-from engine.vfs.space import SpaceAccount
-from engine.vfs.sync import Syncer
-from engine.vfs.tree import Tree
-from engine.vfs.xattrs import Xattrs
+from engine.vfs.parts import FileSystemParts
 
 READ_AHEAD_THREADS: Final = 4
 FILES_SHOWN_MAX: Final = 2**48
 """Inode numbers do not run out; statfs wants some figure."""
 
-GROUP_WAIT_S_MAX: Final = 30.0
-"""How long a change waits for journals that do not keep up."""
-
 _RENAME_TRIES_MAX: Final = 3
 _THE_KERNEL: Final = Caller(0, 0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileSystemParts:
-    """What the facade is made of; built by the pool."""
-
-    tables: Tables
-    tree: Tree
-    files: Files
-    handles: Handles
-    pending: Pending
-    space: SpaceAccount
-    syncer: Syncer
-    policies: FilePolicies
-    xattrs: Xattrs
-    metrics: Metrics
-    clock: Clock
-    direct_io_below_bytes: int
-    """Under this much free space write() itself must hear ENOSPC (P6)."""
 
 
 class EngineFileSystem:
@@ -87,6 +59,8 @@ class EngineFileSystem:
     def __init__(self, parts: FileSystemParts, *, refusal: Callable[[], str]) -> None:
         """*refusal* says why nothing may change now; empty while changes are fine."""
         self._store = parts.tables.store
+        self.has_room = self._store.has_room
+        self.wait_for_room = partial(self._store.wait_for_room, GROUP_WAIT_S_MAX)
         self._inodes = parts.tables.inodes
         self._tree = parts.tree
         self._files = parts.files
@@ -121,7 +95,7 @@ class EngineFileSystem:
         reason = self._refusal()
         if reason:
             raise ReadOnlyError(reason)
-        self._store.wait_for_room(GROUP_WAIT_S_MAX)
+        self._store.wait_for_room(GROUP_WAIT_S_MAX, OVERFULL_AT_ONCE_RATIO)
         self._namespace_ops.add()
 
     # Names
@@ -184,11 +158,8 @@ class EngineFileSystem:
     ) -> bool:
         self._begin_change()
         with self._store.lock:
-            source = self._tree.target_of(parent, name)
-            replaces = self._tree.target_of(new_parent, new_name) is not None
-            # Over an existing name the data goes along, or a crash could leave
-            # neither the old nor the new file (P2).
-            if replaces and source is not None and not self._syncer.stage_if_small(source):
+            carried = self._syncer.carried(parent, name, new_parent, new_name, flags)
+            if not all(self._syncer.stage_if_small(inode_id) for inode_id in carried):
                 return False
             self._rename(parent, name, new_parent, new_name, flags)
             return True
@@ -216,9 +187,9 @@ class EngineFileSystem:
     ) -> None:
         for _ in range(_RENAME_TRIES_MAX):
             with self._store.lock:
-                source = self._tree.target_of(parent, name)
-            if source is not None:
-                self._syncer.settle_file(source)
+                carried = self._syncer.carried(parent, name, new_parent, new_name, flags)
+            for inode_id in carried:
+                self._syncer.settle_file(inode_id)
             if self.try_rename(parent, name, new_parent, new_name, flags):
                 return
         # Someone keeps writing: what was written before the call has landed.
@@ -226,7 +197,22 @@ class EngineFileSystem:
 
     # Attributes
 
+    def try_set_attributes(
+        self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
+    ) -> Attributes | None:
+        try:
+            return self._set_attributes(inode_id, changes, caller)
+        except TailLeftError:
+            return None
+
     def set_attributes(
+        self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
+    ) -> Attributes:
+        while (done := self.try_set_attributes(inode_id, changes, caller)) is None:
+            self._files.clear_tail(inode_id)
+        return done
+
+    def _set_attributes(
         self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
     ) -> Attributes:
         self._begin_change()
@@ -325,6 +311,8 @@ class EngineFileSystem:
 
     def try_write(self, handle: HandleId, offset: int, data: bytes) -> int | None:
         opened = self._writable(handle)
+        if self._stamps(opened) and not self.has_room():
+            return None
         try:
             if not self._files.try_write(opened.inode_id, offset, data):
                 return None
@@ -349,11 +337,15 @@ class EngineFileSystem:
             raise BadHandleError(f"handle {handle} is not open for writing")
         return opened
 
+    @staticmethod
+    def _stamps(opened: OpenHandle) -> bool:
+        """Without the writeback cache no SETATTR follows a write, so times are ours."""
+        return opened.direct_io or bool(opened.how & OpenMode.DIRECT)
+
     def _after_write(self, opened: OpenHandle, length: int) -> None:
         self._write_ops.add()
         self._write_bytes.add(length)
-        if opened.direct_io or opened.how & OpenMode.DIRECT:
-            # Without the writeback cache no SETATTR follows, so times are ours.
+        if self._stamps(opened):
             now = self._clock.now_ns()
             # Nor does the kernel tell whether the writer may keep privileges.
             changes = AttributeChanges(mtime_ns=now, ctime_ns=now, ends_privileges=opened.direct_io)

@@ -267,7 +267,7 @@ class Tree:
         self._store.on_undo(self._pending.keep(inode.inode_id))
         self._pending.forget(inode.inode_id)
         self.empty_map(inode)
-        if not stat.S_ISREG(inode.mode) or self._names.list_xattrs(inode.inode_id):
+        if not stat.S_ISREG(inode.mode) or self._names.has_xattrs(inode.inode_id):
             self._names.forget(inode.inode_id)
         self._inodes.delete(inode.inode_id)
         self.accessed.forget(inode.inode_id)
@@ -297,11 +297,6 @@ class Tree:
             self._tables.file_map.detach(inode.map_id, 0)
 
     # Rename
-
-    def target_of(self, parent: InodeId, name: bytes) -> InodeId | None:
-        """Return the inode a name leads to, None if it is free. Under the lock."""
-        entry = self._names.find(parent, name)
-        return None if entry is None else entry.inode_id
 
     def rename(
         self,
