@@ -231,8 +231,8 @@ class JournalShipper:
         with self._changed:
             self._closing = True
             self._wait_while(lambda: self._ring.acknowledged < self._ring.last, end_s)
-            stragglers_s = min(end_s, self._clock.monotonic_s() + STRAGGLER_S_MAX)
-            self._wait_while(self._any_sending, stragglers_s)
+            # Their threads take real time, whatever the pool's clock says.
+            self._changed.wait_for(self._none_sending, min(timeout_s, STRAGGLER_S_MAX))
             self._closed = True
             for member in self._members.values():
                 member.attempt += 1
@@ -247,8 +247,8 @@ class JournalShipper:
                 return
             self._clock.wait(self._changed, left_s)
 
-    def _any_sending(self) -> bool:
-        return any(member.is_sending for member in self._members.values())
+    def _none_sending(self) -> bool:
+        return self._closed or not any(member.is_sending for member in self._members.values())
 
     # Sending
 

@@ -118,8 +118,8 @@ def test_keys_and_start_page_of_the_settings_are_in_force() -> None:
         async with app.run_test(size=(120, 40)) as pilot:
             await pilot.pause()
             screen = screen_text(app)
-            assert "f7 quit" in screen
-            assert "f9 commands" in screen
+            assert "F7 quit" in screen
+            assert "F9 commands" in screen
             assert "Disks by tier" in screen
             assert "space used" not in screen
             await pilot.press("q")

@@ -93,7 +93,7 @@ def test_a_paused_scrub_outlives_a_kill_and_goes_on(pool: LivePool) -> None:
     data = {f"file{number}": write(pool, f"file{number}") for number in range(12)}
     victim = pool.fragments()[3]
     rot(victim.path)
-    assert pool.ask("scrub", "--limit", "8M").code == ExitCode.FINE
+    assert pool.ask("scrub", "--limit", "2M").code == ExitCode.FINE
     pool.must("scrub", str(pool.pool_dir), "--repair", "--no-wait")
     wait_for("some is verified", lambda: pool.view().scrub.done_fragments >= 12)
     pool.must("scrub", str(pool.pool_dir), "--pause")
@@ -105,7 +105,7 @@ def test_a_paused_scrub_outlives_a_kill_and_goes_on(pool: LivePool) -> None:
     paused = pool.view().scrub
     assert (paused.running, paused.paused, paused.repair) == (True, True, True)
     assert paused.done_fragments == done
-    assert paused.limit_bytes_s == 8 * KIB * KIB
+    assert paused.limit_bytes_s == 2 * KIB * KIB
     assert pool.ask("scrub", "--limit", "0").code == ExitCode.FINE
     ended = pool.scrub("--resume", "--wait")
 
