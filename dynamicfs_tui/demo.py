@@ -95,11 +95,13 @@ def copy_tree(source: str, mountpoint: str) -> None:
         return
     if any(target.iterdir()):
         return
-    copied = 0
+    copied, mounted = 0, target.stat().st_dev
     root = Path(source)
     for path in sorted(root.rglob("*.py")):
         if "site-packages" in path.parts or copied >= FILES_MAX:
             continue
+        if target.stat().st_dev != mounted:
+            return  # It ended meanwhile: nothing may be left in the directory below it.
         place = target / "library" / path.relative_to(root)
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, place)

@@ -172,6 +172,11 @@ _SHOWN: Final = (
         "User bytes in extents.",
         lambda view: _one(view.capacity.used_bytes),
     ),
+    _Shown(
+        "capacity_reclaimable_bytes",
+        "Dead user bytes in extents that are worth compacting.",
+        lambda view: _one(view.capacity.reclaimable_bytes),
+    ),
     _Shown("disk_state", "1 for the state of the disk.", _disk_states, ("disk", "state")),
     _Shown(
         "disk_present",

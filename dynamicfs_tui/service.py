@@ -25,7 +25,7 @@ from engine.pool.condition_watch import ConditionWatch
 from engine.pool.control_socket import ControlServer
 from engine.pool.keepers import Keeper
 from engine.pool.pool import Pool
-from engine.pool.remote_control import RemoteControl, reach_owner
+from engine.pool.remote_control import RemoteControl, follow_owner
 from engine.pool.verbs import PoolVerbs
 from engine.status.views import ExitCode
 from fusebridge.mount import Mount
@@ -214,7 +214,7 @@ def run_console(
     Engine and bridge run in this process, unless another one has the pool
     open: then the console is attached to that, through its control socket.
     """
-    owner = reach_owner(pool_dir)
+    owner = follow_owner(pool_dir)
     if owner is not None:
         with owner:
             if mountpoint is not None or metrics_address:
@@ -246,7 +246,7 @@ def _run_attached(pool_dir: Path, owner: RemoteControl) -> int:
 
     # A connection answers one request at a time: with one of their own, views
     # go on while a verb takes its time.
-    views = reach_owner(pool_dir)
+    views = follow_owner(pool_dir)
     if views is None:
         raise PoolBusyError("the process that had the pool open just ended; try again")
     with views:

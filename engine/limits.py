@@ -54,6 +54,9 @@ GROUP_ROWS_MAX: Final = 4096
 GROUP_BYTES_MAX: Final = 8 * MIB
 """A group is committed at this many changed rows or changeset bytes (estimate)."""
 
+GROUP_WAIT_S_MAX: Final = 30.0
+"""How long a change waits for journals that do not keep up."""
+
 STEP_S_MAX: Final = 0.002
 """How long a maintenance step may hold the write lock."""
 
@@ -85,12 +88,22 @@ CHECKPOINT_JOURNAL_BYTES: Final = 64 * MIB
 RECORD_BYTES_MAX: Final = 192 * MIB
 """A root record larger than this is damage, not data."""
 
+ACCESS_TIMES_MAX: Final = 65_536
+"""Access times that are newer than their rows; at the bound the oldest are written."""
+
 # Names and values (POSIX and REFERENCE phase 8)
 
 NAME_BYTES_MAX: Final = 255
 SYMLINK_BYTES_MAX: Final = 4095
 XATTR_NAME_BYTES_MAX: Final = 255
 XATTR_VALUE_BYTES_MAX: Final = 64 * KIB
+XATTRS_PER_INODE_MAX: Final = 1024
+XATTR_BYTES_PER_INODE_MAX: Final = 1 * MIB
+"""Names and values of one inode: they come and go with it, and whole in a changeset."""
+
+XATTR_STEP_BYTES: Final = 256 * KIB
+"""Values one step removes at most; about STEP_S_MAX."""
+
 FILE_BYTES_MAX: Final = 2**63 - 1
 LINKS_MAX: Final = 65_000
 """ext4's bound; programs expect one near it."""
@@ -157,4 +170,6 @@ POOL_BYTES_MAX: Final = 1024 * 1024 * GIB
 assert PAGE_BYTES % BLOCK_BYTES == 0
 assert EXTENT_BYTES_MAX % PAGE_BYTES == 0
 assert STAGED_ROW_BYTES_MAX <= STAGED_FSYNC_BYTES_MAX <= STAGED_BYTES_MAX
+assert XATTR_NAME_BYTES_MAX + XATTR_VALUE_BYTES_MAX <= XATTR_BYTES_PER_INODE_MAX
+assert XATTR_VALUE_BYTES_MAX <= XATTR_STEP_BYTES
 assert WAL_CHECKPOINT_BYTES < WAL_GATE_BYTES

@@ -48,11 +48,18 @@ Of the kernel rather than of pyfuse3:
     kernel's cache after the server died. statfs always asks (``mount_table.probe``).
 17. *A flush per close is a request for nothing:* it is answered ENOSYS once. The
     kernel writes dirty pages and reports their errors at close by itself.
-18. *security.capability is asked for before the first write on every open
-    file;* inodes known to have none are remembered (``xattr_names``).
+18. *security.capability is asked for before every write(2),* 244 times for a
+    MiB in 4 KiB pieces, since this libfuse cannot say HANDLE_KILLPRIV_V2;
+    inodes known to have none are remembered (``xattr_names``).
 19. *Attributes in a listing stay in the kernel as long as any others.* Nothing
     is read ahead of what fits the reply, or it would be stale when given.
 20. *Names up to 1024 bytes arrive:* the bound of 255 is the engine's to keep.
 21. *New files carry the server's fine clock, the first write the kernel's coarse
     one,* up to a tick earlier: a modification time may go back by that much.
+22. *Who writes is known to the kernel alone,* and a write comes late. When one
+    ends suid and sgid, it says so by a SETATTR before: with the mode, or without
+    any field where ending them is left to us (``replies.read_changes``). Only
+    opening with O_TRUNC is ours to judge (``operations.open_mode_of``).
+23. *What is removed while open is still asked about:* GETATTR is answered with
+    what it was, READDIR with nothing (``operations``).
 """

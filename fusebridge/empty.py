@@ -15,7 +15,13 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Final
 
-from engine.errors import ExistsError, NoAttributeError, NotEmptyError, NotFoundError
+from engine.errors import (
+    ExistsError,
+    NoAttributeError,
+    NotEmptyError,
+    NotFoundError,
+    StaleHandleError,
+)
 from engine.ids import NO_MAP, ROOT_INODE, InodeId
 from engine.model.inode import Inode
 from engine.units import KIB, MIB
@@ -55,6 +61,12 @@ class EmptyFileSystem:
         self._listings: dict[InodeId, list[tuple[InodeId, bytes]]] = {}
         """As they were when a reader began at the top."""
 
+    def has_room(self) -> bool:
+        return True
+
+    def wait_for_room(self) -> None:
+        return
+
     def lookup(self, parent: InodeId, name: bytes) -> Attributes:
         if name in (b".", b".."):
             return self.get_attributes(parent)
@@ -66,6 +78,14 @@ class EmptyFileSystem:
     def get_attributes(self, inode_id: InodeId) -> Attributes:
         inode = self._inodes[inode_id]
         return Attributes(inode, (inode.size + 511) // 512)
+
+    def try_set_attributes(
+        self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
+    ) -> Attributes | None:
+        return self.set_attributes(inode_id, changes, caller)
+
+    def last_attributes(self, inode_id: InodeId) -> Attributes:
+        raise StaleHandleError
 
     def set_attributes(
         self, inode_id: InodeId, changes: AttributeChanges, caller: Caller

@@ -30,7 +30,18 @@ class Counted(Protocol):
     counts: dict[str, int]
 
 
+class Changed(Counted, Protocol):
+    """Whose changes may have to wait for room."""
+
+    def has_room(self) -> bool:
+        """Whether a change need not wait."""
+
+    async def wait_for_room(self) -> None:
+        """Wait until it need not, while others are served."""
+
+
 Owner = TypeVar("Owner", bound=Counted)
+ChangedOwner = TypeVar("ChangedOwner", bound=Changed)
 
 
 def quick(
@@ -43,6 +54,30 @@ def quick(
     async def handler(self: Owner, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Reply:
         self.counts[name] += 1
         try:
+            return function(self, *args, **kwargs)
+        except FUSEError:
+            raise
+        except Exception as error:  # the client must get an answer (trap 5)
+            raise refusal(name, error) from error
+
+    vars(handler)["is_wrapped"] = True
+    return handler
+
+
+def changing(
+    function: Callable[Concatenate[ChangedOwner, Parameters], Reply],
+) -> Callable[Concatenate[ChangedOwner, Parameters], Coroutine[object, None, Reply]]:
+    """Make a handler of a function that waits for nothing but room, beforehand and elsewhere."""
+    name = function.__name__
+
+    @functools.wraps(function)
+    async def handler(
+        self: ChangedOwner, /, *args: Parameters.args, **kwargs: Parameters.kwargs
+    ) -> Reply:
+        self.counts[name] += 1
+        try:
+            if not self.has_room():
+                await self.wait_for_room()
             return function(self, *args, **kwargs)
         except FUSEError:
             raise

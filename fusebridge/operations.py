@@ -14,15 +14,16 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 import pyfuse3
 from pyfuse3 import FUSEError
 
-from engine.errors import NoAttributeError, NotFoundError
+from engine.errors import NoAttributeError, NotFoundError, StaleHandleError
 from engine.ids import InodeId
 from engine.vfs.interface import Caller, FileSystem, HandleId, OpenMode, RenameFlags
-from fusebridge.handlers import quick, waiting
+from fusebridge.handlers import changing, quick, waiting
 from fusebridge.replies import (
     make_entry,
     make_file_info,
@@ -33,6 +34,9 @@ from fusebridge.replies import (
 )
 from fusebridge.runtime import Pool, Runtime
 from fusebridge.xattr_names import CapabilityMemory, check_name, is_visible
+
+OPEN_FLAGS_MAX: Final = 256
+"""Combinations whose meaning is remembered; programs use a handful."""
 
 READDIR_NAMES_MIN: Final = 16
 """Names asked for at once; grows with what the kernel's buffer takes."""
@@ -49,8 +53,9 @@ def caller_of(context: pyfuse3.RequestContext) -> Caller:
     return Caller(context.uid, context.gid)
 
 
-def open_mode_of(flags: int) -> OpenMode:
-    """Return what the flags of open(2) mean to the engine."""
+@lru_cache(maxsize=OPEN_FLAGS_MAX)
+def open_mode_of(flags: int, uid: int) -> OpenMode:
+    """Return what the flags of open(2) mean to the engine when *uid* opens."""
     access = flags & os.O_ACCMODE
     mode = OpenMode.READ if access == os.O_RDONLY else OpenMode.WRITE
     if access == os.O_RDWR:
@@ -58,6 +63,8 @@ def open_mode_of(flags: int) -> OpenMode:
     if flags & os.O_TRUNC:
         # Atomic O_TRUNC is on: the kernel sends no SETATTR for it.
         mode |= OpenMode.TRUNCATE
+        if uid == 0:
+            mode |= OpenMode.PRIVILEGED
     if flags & os.O_DIRECT:
         mode |= OpenMode.DIRECT
     return mode
@@ -83,6 +90,17 @@ class Operations(pyfuse3.Operations):
         """Drop what is remembered about attributes; after rollback and restore."""
         self._capability = CapabilityMemory()
 
+    # Room for changes: where the journals do not keep up, changes wait, and reads do not.
+
+    def has_room(self) -> bool:
+        """Whether a change need not wait."""
+        return self._files.has_room()
+
+    async def wait_for_room(self) -> None:
+        """Wait until it need not, on a pool thread."""
+        while not self._files.has_room():
+            await self._runtime.offload(Pool.METADATA, self._files.wait_for_room)
+
     # Names
 
     @quick
@@ -100,10 +118,13 @@ class Operations(pyfuse3.Operations):
 
     @quick
     def getattr(self, inode: int, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
-        return make_entry(self._files.get_attributes(InodeId(inode)))
+        try:
+            return make_entry(self._files.get_attributes(InodeId(inode)))
+        except StaleHandleError:
+            return make_entry(self._files.last_attributes(InodeId(inode)))
 
-    @quick
-    def setattr(
+    @waiting
+    async def setattr(
         self,
         inode: int,
         attr: pyfuse3.EntryAttributes,
@@ -111,45 +132,49 @@ class Operations(pyfuse3.Operations):
         fh: int | None,
         ctx: pyfuse3.RequestContext,
     ) -> pyfuse3.EntryAttributes:
-        changes = read_changes(attr, fields)
-        return make_entry(self._files.set_attributes(InodeId(inode), changes, caller_of(ctx)))
+        await self.wait_for_room()
+        asked = InodeId(inode), read_changes(attr, fields), caller_of(ctx)
+        changed = self._files.try_set_attributes(*asked)
+        if changed is None:
+            changed = await self._runtime.offload(Pool.METADATA, self._files.set_attributes, *asked)
+        return make_entry(changed)
 
     @quick
     def readlink(self, inode: int, ctx: pyfuse3.RequestContext) -> bytes:
         return self._files.read_symlink(InodeId(inode))
 
-    @quick
+    @changing
     def mknod(
         self, parent_inode: int, name: bytes, mode: int, rdev: int, ctx: pyfuse3.RequestContext
     ) -> pyfuse3.EntryAttributes:
         parent = InodeId(parent_inode)
         return make_entry(self._files.make_node(parent, name, mode, rdev, caller_of(ctx)))
 
-    @quick
+    @changing
     def mkdir(
         self, parent_inode: int, name: bytes, mode: int, ctx: pyfuse3.RequestContext
     ) -> pyfuse3.EntryAttributes:
         parent = InodeId(parent_inode)
         return make_entry(self._files.make_directory(parent, name, mode, caller_of(ctx)))
 
-    @quick
+    @changing
     def symlink(
         self, parent_inode: int, name: bytes, target: bytes, ctx: pyfuse3.RequestContext
     ) -> pyfuse3.EntryAttributes:
         parent = InodeId(parent_inode)
         return make_entry(self._files.make_symlink(parent, name, target, caller_of(ctx)))
 
-    @quick
+    @changing
     def link(
         self, inode: int, new_parent_inode: int, new_name: bytes, ctx: pyfuse3.RequestContext
     ) -> pyfuse3.EntryAttributes:
         return make_entry(self._files.link(InodeId(inode), InodeId(new_parent_inode), new_name))
 
-    @quick
+    @changing
     def unlink(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
         self._files.unlink(InodeId(parent_inode), name)
 
-    @quick
+    @changing
     def rmdir(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
         self._files.remove_directory(InodeId(parent_inode), name)
 
@@ -167,6 +192,7 @@ class Operations(pyfuse3.Operations):
         if kept is None:
             raise FUSEError(errno.EINVAL)
         old, new = InodeId(parent_inode_old), InodeId(parent_inode_new)
+        await self.wait_for_room()
         if not self._files.try_rename(old, name_old, new, name_new, kept):
             rename = self._files.rename
             await self._runtime.offload(Pool.METADATA, rename, old, name_old, new, name_new, kept)
@@ -184,7 +210,10 @@ class Operations(pyfuse3.Operations):
         given = 0
         while True:
             asked = self._readdir_names
-            items = self._files.read_directory(InodeId(fh), start_id, asked)
+            try:
+                items = self._files.read_directory(InodeId(fh), start_id, asked)
+            except StaleHandleError:
+                return  # It was removed while open: such a directory lists nothing.
             for item in items:
                 known = item.attributes
                 entry = make_entry(known) if known else make_unknown_entry(item.inode_id)
@@ -206,17 +235,19 @@ class Operations(pyfuse3.Operations):
 
     # Files
 
-    @quick
-    def open(self, inode: int, flags: int, ctx: pyfuse3.RequestContext) -> pyfuse3.FileInfo:
-        opened = self._files.open(InodeId(inode), open_mode_of(flags))
+    @waiting
+    async def open(self, inode: int, flags: int, ctx: pyfuse3.RequestContext) -> pyfuse3.FileInfo:
+        if flags & os.O_TRUNC:
+            await self.wait_for_room()
+        opened = self._files.open(InodeId(inode), open_mode_of(flags, ctx.uid))
         self._inode_of[opened.handle] = InodeId(inode)
         return make_file_info(opened)
 
-    @quick
+    @changing
     def create(
         self, parent_inode: int, name: bytes, mode: int, flags: int, ctx: pyfuse3.RequestContext
     ) -> tuple[pyfuse3.FileInfo, pyfuse3.EntryAttributes]:
-        how = open_mode_of(flags)
+        how = open_mode_of(flags, ctx.uid)
         attributes, opened = self._files.create(
             InodeId(parent_inode), name, mode, how, caller_of(ctx)
         )
@@ -278,7 +309,7 @@ class Operations(pyfuse3.Operations):
             self._capability.note_missing(inode_id, name)
             raise
 
-    @quick
+    @changing
     def setxattr(self, inode: int, name: bytes, value: bytes, ctx: pyfuse3.RequestContext) -> None:
         check_name(name)
         self._capability.note_set(InodeId(inode), name)
@@ -289,7 +320,7 @@ class Operations(pyfuse3.Operations):
         names = self._files.list_xattrs(InodeId(inode))
         return [name for name in names if is_visible(name, ctx.uid)]
 
-    @quick
+    @changing
     def removexattr(self, inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> None:
         check_name(name)
         self._files.remove_xattr(InodeId(inode), name)

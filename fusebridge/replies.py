@@ -82,8 +82,12 @@ def make_statistics(statistics: FileSystemStatistics) -> pyfuse3.StatvfsData:
 def read_changes(
     wanted: pyfuse3.EntryAttributes, fields: pyfuse3.SetattrFields
 ) -> AttributeChanges:
-    """Return what a setattr request changes; the mode has the file type in it."""
-    return AttributeChanges(
+    """Return what a setattr request changes; the mode has the file type in it.
+
+    One without any field is how a kernel that leaves privileges to us tells of
+    a write that ends them.
+    """
+    changes = AttributeChanges(
         mode=wanted.st_mode if fields.update_mode else None,
         uid=wanted.st_uid if fields.update_uid else None,
         gid=wanted.st_gid if fields.update_gid else None,
@@ -92,3 +96,4 @@ def read_changes(
         mtime_ns=wanted.st_mtime_ns if fields.update_mtime else None,
         ctime_ns=wanted.st_ctime_ns if fields.update_ctime else None,
     )
+    return AttributeChanges(ends_privileges=True) if changes == AttributeChanges() else changes

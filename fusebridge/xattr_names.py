@@ -20,9 +20,11 @@ INODES_MAX: Final = 65_536
 
 
 def check_name(name: bytes) -> None:
-    """Raise EOPNOTSUPP for a namespace that is not kept."""
+    """Raise EOPNOTSUPP for a namespace that is not kept, EINVAL for one without a name."""
     if not name.startswith(KEPT):
         raise FUSEError(errno.EOPNOTSUPP)
+    if name in KEPT:
+        raise FUSEError(errno.EINVAL)
 
 
 def is_visible(name: bytes, uid: int) -> bool:

@@ -11,9 +11,11 @@ from collections.abc import Callable, Sequence
 from engine.status.answers import (
     AgeBucketView,
     AuditView,
+    CompactionView,
     DirectoryEntryView,
     ExtentPlaceView,
     FragmentPlaceView,
+    HealedView,
     Judgement,
     OrphanView,
     PlanView,
@@ -56,6 +58,8 @@ WHAT_IF = WhatIfView(
     rebuild_bytes=3 * GIB,
     free_bytes=40 * GIB,
     rebuild_s=900.0,
+    may_fail_during=1,
+    healed=HealedView(redundancy="rs:4+2", width=6, may_fail=2),
 )
 WHERE = WhereView(
     path="/vm/db.img",
@@ -192,6 +196,25 @@ class CannedWork:
         self._record("work.rebalance")
         return "done: rebalance"
 
+    def compact(self) -> str:
+        self._record("work.compact")
+        return "done: compact"
+
+    def plan_compaction(self) -> CompactionView:
+        self._record("work.plan_compaction")
+        return CompactionView(
+            percent=50,
+            extents=3,
+            live_bytes=1000,
+            read_bytes=9000,
+            written_bytes=2000,
+            freed_bytes=7000,
+        )
+
+    def set_compaction(self, percent: int) -> str:
+        self._record("work.set_compaction", percent)
+        return "done: set_compaction"
+
     def list_work(self, limit: int) -> Sequence[WorkItemView]:
         self._record("work.list_work", limit)
         return self.items[:limit]
@@ -233,12 +256,24 @@ class CannedScrubs:
         return self.past
 
 
+POLICY_PLAN = PlanView(
+    verb="policy",
+    disk="",
+    plan_id="4b1d",
+    basis="cafe",
+    judgement=Judgement.SAFE,
+    reasons=("it survives the loss of 2 disks, as now",),
+    command="dynamicfs change-policy /srv/pool /vm copies:3",
+)
+
+
 class CannedFiles:
     """``FileControl`` with canned answers."""
 
     def __init__(self, record: Record) -> None:
         self._record = record
         self.place = WHERE
+        self.plan = POLICY_PLAN
         self.entries: Sequence[DirectoryEntryView] = ()
         self.folders: dict[str, Sequence[DirectoryEntryView]] = {}
         """Entries of single folders; ``entries`` are those of all others."""
@@ -252,6 +287,10 @@ class CannedFiles:
     def list_directory(self, path: str, limit: int) -> Sequence[DirectoryEntryView]:
         self._record("files.list_directory", path, limit)
         return self.folders.get(path, self.entries)[:limit]
+
+    def plan_redundancy(self, path: str, redundancy: str) -> PlanView:
+        self._record("files.plan_redundancy", path, redundancy)
+        return self.plan
 
     def set_redundancy(self, path: str, redundancy: str) -> str:
         self._record("files.set_redundancy", path, redundancy)

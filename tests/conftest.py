@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -36,6 +37,11 @@ FOLDERS = (
 """Cheap and low folders run first, so that the first failure names the cause."""
 
 MOUNTINFO = Path("/proc/self/mountinfo")
+RUN_VARIABLE = "DYNAMICFS_TEST_RUN"
+# Whatever a test starts inherits it, and so do the workers of a run.
+OUR_MARK = f"{RUN_VARIABLE}={os.environ.setdefault(RUN_VARIABLE, uuid4().hex)}".encode()
+"""What tells the processes of this run from those of others on the machine."""
+
 OUR_LOGGERS = ("engine", "fusebridge", "dynamicfs_tui")
 
 
@@ -118,9 +124,34 @@ def dynamicfs_mounts(table: str) -> set[str]:
 
 
 def _belongs_to_another_run(mountpoint: str, basetemp: Path) -> bool:
-    """Tell whether a concurrent pytest made it: it lies in that run's directory."""
+    """Tell whether somebody else made it: it lies in another run's directory, or is served there.
+
+    What nobody serves any more is ours, wherever it is: better one too many.
+    """
     match = re.match(r".*/pytest-of-[^/]+/pytest-\d+(?=/|$)", mountpoint)
-    return match is not None and not basetemp.is_relative_to(match.group())
+    if match is not None:
+        return not basetemp.is_relative_to(match.group())
+    return is_served_by_others(mountpoint)
+
+
+def is_served_by_others(mountpoint: str) -> bool:
+    """Tell whether a process that this run did not start serves *mountpoint*.
+
+    That, or the folder it is in, is on the command line of whoever serves it.
+    """
+    places = {os.fsencode(place) for place in (mountpoint, os.path.dirname(mountpoint))}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            if places.isdisjoint(words):
+                continue
+            if OUR_MARK not in (process / "environ").read_bytes().split(b"\0"):
+                return True
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # It ended meanwhile.
+        except PermissionError:
+            return True  # Another user's.
+    return False
 
 
 def _left_mounted(before: set[str], basetemp: Path) -> list[str]:

@@ -43,7 +43,7 @@ def show_plan(session: Session, arguments: Namespace, plan: PlanView) -> int:
 
 def print_plan(stream: TextIO, plan: PlanView) -> None:
     """Print *plan* for people: the verdict and why, then figures, then the command."""
-    print(f"{plan.verb} {plan.disk}: {plan.judgement.value}", file=stream)
+    print(f"{f'{plan.verb} {plan.disk}'.rstrip()}: {plan.judgement.value}", file=stream)
     for reason in plan.reasons:
         print(f"  {reason}", file=stream)
     if plan.moves_extents:
@@ -59,7 +59,7 @@ def print_plan(stream: TextIO, plan: PlanView) -> None:
             f" then {target.used_ratio_after:.0%} full",
             file=stream,
         )
-    if plan.may_fail_during >= 0:
+    if plan.disk and plan.may_fail_during >= 0:
         print(f"  meanwhile {plan.may_fail_during} more disks may fail", file=stream)
     if plan.suggestion:
         print(f"  better: {plan.suggestion}", file=stream)

@@ -15,11 +15,13 @@ from dynamicfs_tui.cli.disks import disk_name
 from dynamicfs_tui.cli.durations import format_duration
 from dynamicfs_tui.cli.gateway import Access
 from dynamicfs_tui.cli.output import print_json, print_sentences
+from dynamicfs_tui.cli.rebuild import WORKS_ITSELF
 from dynamicfs_tui.cli.watching import watch
 from engine.errors import EngineError, PoolError
 from engine.model.disk import DiskState, Tier
-from engine.status.answers import HealedView, Judgement, WhatIfView
+from engine.status.answers import Judgement, WhatIfView
 from engine.status.control import PoolControl
+from engine.status.sentences import healed_sentence, more_may_fail
 from engine.status.views import DiskView, ExitCode, PoolView
 from engine.units import format_bytes
 
@@ -188,7 +190,7 @@ def _see_through(
     if not arguments.wait and connection.owner is Owner.OTHER:
         return []
     if not arguments.wait:
-        session.note("no other process has the pool open, so this command does the work")
+        session.note(WORKS_ITSELF)
     control = connection.control
     started = control.view()
     view = watch(
@@ -254,24 +256,6 @@ def run_what_if(session: Session, arguments: Namespace) -> int:
     return ExitCode.FINE if answer.judgement is Judgement.SAFE else ExitCode.DEGRADED
 
 
-def _may_fail(count: int) -> str:
-    return f"{count} more {'disk' if count == 1 else 'disks'} may fail"
-
-
-def _healed(healed: HealedView) -> str:
-    """Return how the pool stands after the rebuild, in one line."""
-    parts = [_may_fail(healed.may_fail)]
-    if healed.short_extents:
-        parts.append(f"{healed.short_extents} extents go on lacking fragments")
-    if healed.narrowed_extents:
-        parts.append(f"{healed.narrowed_extents} extents lie on fewer disks")
-    if healed.redundancy:
-        parts.append(f"new data gets {healed.redundancy}, {healed.width} disks wide")
-    else:
-        parts.append("too few disks are left for new data")
-    return "; ".join(parts)
-
-
 def _print_what_if(session: Session, answer: WhatIfView) -> None:
     lines = [f"without {', '.join(answer.disks)}: {answer.sentence}"]
     for what, extents, size, files in (
@@ -288,8 +272,8 @@ def _print_what_if(session: Session, answer: WhatIfView) -> None:
         f" ({format_bytes(answer.free_bytes)} free), time: {format_duration(answer.rebuild_s)}"
     )
     if answer.may_fail_during >= 0:
-        lines.append(f"  meanwhile   {_may_fail(answer.may_fail_during)}")
-    lines.append(f"  afterwards  {_healed(answer.healed)}")
+        lines.append(f"  meanwhile   {more_may_fail(answer.may_fail_during)}")
+    lines.append(f"  afterwards  {healed_sentence(answer.healed)}")
     lines.append(f"  journals    {'writable' if answer.writable else 'read-only'}")
     lines += (f"  would lose  {path}" for path in answer.lost_paths)
     more = answer.lost_files - len(answer.lost_paths)

@@ -10,7 +10,7 @@ from dynamicfs_tui.cli.connection import Owner, connect
 from dynamicfs_tui.cli.consent import asks_yes
 from dynamicfs_tui.cli.gateway import Access
 from dynamicfs_tui.cli.output import health_code, print_json, print_sentences, print_table
-from dynamicfs_tui.cli.rebuild import watch_work
+from dynamicfs_tui.cli.rebuild import WORKS_ITSELF, watch_work
 from engine.model.disk import Tier
 from engine.status.control import PoolControl
 from engine.status.views import DiskView, ExitCode
@@ -43,7 +43,7 @@ def run_add_disk(session: Session, arguments: Namespace) -> int:
             started_s = control.view().monotonic_s
             sentences.append(control.work.rebalance())
             if connection.owner is not Owner.OTHER:
-                # Moves that were not made end with their process.
+                session.note(WORKS_ITSELF)
                 watch_work(session, control, started_s)
     print_sentences(session, arguments, sentences)
     return ExitCode.FINE

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Final
 
 from dynamicfs_tui.cli import (
+    compact,
     completion,
     disk_life,
     disks,
@@ -60,6 +61,7 @@ def build_parser() -> SentenceParser:
         journal,
         scrub,
         rebuild,
+        compact,
         screens,
     ):
         module.register(verbs)

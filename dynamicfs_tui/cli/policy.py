@@ -7,6 +7,7 @@ from typing import Final
 
 from dynamicfs_tui.cli.command import Session, Verbs, add_json
 from dynamicfs_tui.cli.connection import connect
+from dynamicfs_tui.cli.consent import show_plan
 from dynamicfs_tui.cli.gateway import Access
 from dynamicfs_tui.cli.output import print_json, print_sentences, print_table
 from dynamicfs_tui.cli.pool_paths import path_within
@@ -25,6 +26,11 @@ def register(verbs: Verbs) -> None:
     )
     change.add_argument("path", metavar="PATH", nargs="?", default="", help=_PATH_HELP)
     change.add_argument("policy", metavar="POLICY", help="rs:K+M, copies:N or inherit")
+    change.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="only show what it would mean: 0 safe, 3 risky, 1 blocked",
+    )
     add_json(change)
     status = verbs.add_for_pool(
         "policy-status", run_status, "tell which redundancy data gets, and who says so"
@@ -39,6 +45,9 @@ def run_change(session: Session, arguments: Namespace) -> int:
         path = arguments.path
         if path:
             path = path_within(path, connection.control.view().mountpoint)
+        if arguments.dry_run:
+            plan = connection.control.files.plan_redundancy(path, arguments.policy)
+            return show_plan(session, arguments, plan)
         sentence = connection.control.files.set_redundancy(path, arguments.policy)
     print_sentences(session, arguments, [sentence])
     return ExitCode.FINE

@@ -20,6 +20,8 @@ from engine.units import format_bytes
 SETTLE_S: Final = 0.5
 """A view this much newer than the start of a rebuild shows whether it has work."""
 
+WORKS_ITSELF: Final = "no other process has the pool open, so this command does the work"
+
 LISTED_MAX: Final = 1000
 """Items that ``--list`` shows."""
 
@@ -51,7 +53,7 @@ def run_rebuild(session: Session, arguments: Namespace) -> int:
         if arguments.list:
             return _list_work(session, arguments, connection.control, sentences)
         waits = arguments.wait or connection.owner is not Owner.OTHER
-        # Wishes are kept by the pool; moves that were not made end with their process.
+        # Moves that are not made here wait until somebody opens the pool again.
         if sentences and not arguments.wait and not (arguments.rebalance and waits):
             print_sentences(session, arguments, sentences)
             return ExitCode.FINE
@@ -110,7 +112,7 @@ def _see_through(
         _print_rebuild(session, arguments, sentences, None)
         return ExitCode.FINE
     if not arguments.wait:
-        session.note("no other process has the pool open, so this command does the work")
+        session.note(WORKS_ITSELF)
     view = watch_work(session, control, started_s)
     _print_rebuild(session, arguments, sentences, view.reconcile)
     if view.reconcile.paused:
@@ -126,7 +128,7 @@ def watch_work(session: Session, control: PoolControl, started_s: float) -> Pool
         session,
         control,
         lambda view: view.monotonic_s > started_s + SETTLE_S and _is_idle(view.reconcile),
-        _rebuild_progress,
+        work_progress,
     )
 
 
@@ -135,7 +137,8 @@ def _is_idle(reconcile: ReconcileView) -> bool:
     return not reconcile.active and not reconcile.waiting_s
 
 
-def _rebuild_progress(view: PoolView) -> str:
+def work_progress(view: PoolView) -> str:
+    """Return how far reconcile is, on one line."""
     reconcile = view.reconcile
     margin = reconcile.eta_margin_s
     left = format_duration(reconcile.eta_s) + (

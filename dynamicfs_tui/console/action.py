@@ -92,6 +92,7 @@ _KEY_NAMES: Final = {
     "colon": ":",
     "apostrophe": "'",
     "slash": "/",
+    "equals_sign": "=",
     "minus": "-",
     "plus": "+",
     "space": "Space",
@@ -105,17 +106,15 @@ _KEY_NAMES: Final = {
     "end": "End",
     "tab": "Tab",
     "shift+tab": "Shift+Tab",
-    "f1": "F1",
-    "f2": "F2",
-    "f3": "F3",
-    "f10": "F10",
 }
 
 
 def key_name(key: str) -> str:
     """Return *key* as people write it.
 
-    >>> key_name("question_mark"), key_name("S"), key_name("ctrl+d")
-    ('?', 'S', '^d')
+    >>> key_name("question_mark"), key_name("S"), key_name("ctrl+d"), key_name("f12")
+    ('?', 'S', '^d', 'F12')
     """
+    if key[0] == "f" and key[1:].isdigit():
+        return key.upper()
     return _KEY_NAMES.get(key, key.replace("ctrl+", "^"))

@@ -8,6 +8,7 @@ from typing import Final
 from dynamicfs_tui.console.action import CONSOLE, MOVE, SHOW, Action
 from dynamicfs_tui.console.page import Desk
 from dynamicfs_tui.console.pages import PAGES, PageSpec
+from dynamicfs_tui.console.presets import PRESETS
 from dynamicfs_tui.console.table_keys import TABLE_ACTIONS
 
 FAR: Final = 1_000_000
@@ -66,6 +67,11 @@ GLOBAL_ACTIONS: Final = (
         action_id="zoom", keys=("z",), title="zoom", group=SHOW,
         run=_zoom,
         help="Enlarge the focused pane; again: back.",
+    ),
+    Action(
+        action_id="layout", keys=("equals_sign", "f12"), title="layout", group=SHOW,
+        run=lambda desk: desk.next_layout(),
+        help=f"The next of these layouts: {', '.join(preset.name for preset in PRESETS)}.",
     ),
     Action(
         action_id="events", keys=("e",), title="events", group=SHOW,
@@ -134,8 +140,8 @@ GLOBAL_ACTIONS: Final = (
 )  # fmt: skip
 """What works on every page."""
 
-HARMLESS_CAPITALS: Final = frozenset({"G", "Y"})
-"""Capitals that change nothing: the end of a list, and the copy of a row."""
+HARMLESS_CAPITALS: Final = frozenset({"G", "N", "Y"})
+"""Capitals that change nothing: the end of a list, the match before, the copy of a row."""
 
 SMALL_CHANGERS: Final = frozenset({"minus", "plus", "u"})
 """Keys that change the pool and are no capitals: the throttle, and taking back."""

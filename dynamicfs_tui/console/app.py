@@ -177,6 +177,8 @@ class ConsoleApp(App[str]):
         if self.feed.view is not None and self._alarms.observe(self.feed.view.events):
             self.bell()
         self._tell_when_worse()
+        if self.feed.view is not None and not self.feed.fault:
+            self.desk.leave_when_idle(self.feed.view)
         self.redraw()
 
     def redraw(self, *, anew: bool = False) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from dynamicfs_tui.console.actions import actions_of
 from dynamicfs_tui.console.dialog import PlanDialog
+from dynamicfs_tui.console.dialog_keys import Outcome
 from dynamicfs_tui.console.help_screen import HelpScreen
 from dynamicfs_tui.console.jump_screen import JumpScreen
 from dynamicfs_tui.console.page import Call, Page
@@ -21,18 +22,22 @@ from dynamicfs_tui.console.pane import surviving
 from dynamicfs_tui.console.plans import (
     Plan,
     PoolHolder,
+    busy_with,
     plan_leave,
     plan_quit,
     plan_refused,
     plan_waiting,
 )
+from dynamicfs_tui.console.presets import after
 from dynamicfs_tui.console.question import Question
 from dynamicfs_tui.console.question_dialog import QuestionDialog
 from dynamicfs_tui.console.scene import Scene
 from dynamicfs_tui.console.text import safe
+from dynamicfs_tui.console.toasts import Toasts
 from dynamicfs_tui.console.under_way import VIEWS_UNTIL_SEEN, UnderWay
 from dynamicfs_tui.console.undo import UNDO_S, Undo
 from engine.status.control import PoolControl
+from engine.status.views import PoolView
 
 if TYPE_CHECKING:
     from dynamicfs_tui.console.app import ConsoleApp
@@ -40,6 +45,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
+
+_LEAVING: Final = "the console quits when nothing is under way any more"
+_SO_FAR: Final = ("so far", f"{_LEAVING}; Cancel ends that")
 
 BACK_MAX: Final = 32
 """Pages that are remembered for the way back."""
@@ -54,6 +62,8 @@ class ConsoleDesk:
         self._holder = holder
         self._undo: Undo | None = None
         self._under_way = UnderWay()
+        self._toasts = Toasts()
+        self._leaves_when_idle = False
         self._trail: list[str] = []
 
     @property
@@ -101,8 +111,8 @@ class ConsoleDesk:
         self.fetch(title, call, done, failed=refused)
 
     def ask(self, plan: Plan, call: Call) -> None:
-        def answered(confirmed: bool | None) -> None:  # noqa: FBT001 - Textual calls it so
-            if confirmed:
+        def answered(outcome: Outcome | None) -> None:
+            if outcome is Outcome.CONFIRMED:
                 self.act(plan.title, call)
 
         self._app.push_screen(self._dialog(plan), answered)
@@ -120,8 +130,8 @@ class ConsoleDesk:
     def _push_proposal(
         self, dialog: PlanDialog, title: str, make: Callable[[PoolControl], Plan], call: Call
     ) -> None:
-        def answered(confirmed: bool | None) -> None:  # noqa: FBT001 - Textual calls it so
-            if confirmed:
+        def answered(outcome: Outcome | None) -> None:
+            if outcome is Outcome.CONFIRMED:
                 self.fetch(
                     title, lambda control: _if_unchanged(control, agreed(), make, call), told
                 )
@@ -202,6 +212,16 @@ class ConsoleDesk:
             self._app.frame.open_page(name)
             self.redraw()
 
+    def next_layout(self) -> None:
+        page = self.page
+        preset = after(page.page_name, page.zoomed)
+        if page.zoomed:
+            page.zoom("")
+        self.go_to(preset.page)
+        self.page.zoom(preset.pane)
+        self.tell(f"layout: {preset.name}")
+        self.redraw()
+
     def back(self) -> None:
         if not self.page.go_back() and self._trail:
             self._app.frame.open_page(self._trail.pop())
@@ -241,12 +261,17 @@ class ConsoleDesk:
     # Words
 
     def tell(self, text: str, *, bad: bool = False) -> None:
-        self._app.notify(
-            "\n".join(safe(row) for row in text.splitlines()),
-            severity="error" if bad else "information",
-            timeout=10 if bad else 5,
-            markup=False,
-        )
+        now_s = self._now_s()
+        shown = "\n".join(safe(row) for row in text.splitlines())
+        # Textual has no way to change a message, so all are put up again.
+        self._app.clear_notifications()
+        for toast in self._toasts.add(shown, now_s, bad=bad):
+            self._app.notify(
+                toast.shown,
+                severity="error" if toast.bad else "information",
+                timeout=toast.until_s - now_s,
+                markup=False,
+            )
 
     def copy(self, text: str) -> None:
         self._app.copy_to_clipboard(text)
@@ -262,10 +287,22 @@ class ConsoleDesk:
         if not isinstance(self._app.screen, PlanDialog):
             ours = self._holder is PoolHolder.THIS_PROCESS
             plan = (plan_quit if ours else plan_leave)(self.scene.view)
+            if self._leaves_when_idle:
+                plan = replace(plan, facts=(*plan.facts, _SO_FAR))
             self._app.push_screen(self._dialog(plan), self._quit_if)
 
-    def _quit_if(self, confirmed: bool | None) -> None:  # noqa: FBT001 - Textual calls it so
-        if confirmed:
+    def _quit_if(self, outcome: Outcome | None) -> None:
+        was_leaving, self._leaves_when_idle = self._leaves_when_idle, outcome is Outcome.LATER
+        if outcome is Outcome.CONFIRMED:
+            self._app.exit("quit")
+        elif self._leaves_when_idle:
+            self.tell(f"{_LEAVING}: {', '.join(busy_with(self.scene.view))}\nq changes that")
+        elif was_leaving:
+            self.tell("the console stays")
+
+    def leave_when_idle(self, view: PoolView) -> None:
+        """End the console when that was asked for and nothing is under way any more."""
+        if self._leaves_when_idle and not busy_with(view):
             self._app.exit("quit")
 
 

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.message import Message
 from textual.screen import ModalScreen
 
-from dynamicfs_tui.console.dialog_keys import CONFIRM_KEY, Choice, DialogKeys, Outcome
+from dynamicfs_tui.console.dialog_keys import CONFIRM_KEY, LATER_KEY, Choice, DialogKeys, Outcome
 from dynamicfs_tui.console.feed import ConsoleClock
 from dynamicfs_tui.console.glyphs import Glyphs
 from dynamicfs_tui.console.pane import LineView
@@ -47,15 +47,13 @@ class DialogBody(LineView):
         for piece in self._lines[content.y]:
             seen += len(piece.text)
             if content.x < seen:
-                if "Cancel" in piece.text:
-                    self.post_message(self.Chosen(Choice.CANCEL))
-                elif piece.text.strip():
-                    self.post_message(self.Chosen(Choice.CONFIRM))
+                if piece.text.strip():
+                    self.post_message(self.Chosen(_choice_at(piece.text)))
                 return
 
 
-class PlanDialog(ModalScreen[bool]):
-    """Ask whether to carry out a plan; dismissed with the answer."""
+class PlanDialog(ModalScreen[Outcome]):
+    """Ask whether to carry out a plan; dismissed with what became of it, never ``OPEN``."""
 
     def __init__(self, plan: Plan, *, clock: ConsoleClock, glyphs: Glyphs) -> None:
         super().__init__(classes="dialog-screen")
@@ -89,7 +87,7 @@ class PlanDialog(ModalScreen[bool]):
         if outcome is Outcome.OPEN:
             self._draw()
         elif self.is_current:
-            self.dismiss(outcome is Outcome.CONFIRMED)
+            self.dismiss(outcome)
 
     def _draw(self) -> None:
         body = self.query_one(DialogBody)
@@ -136,7 +134,18 @@ def _choices(keys: DialogKeys, glyphs: Glyphs) -> Line:
     key = "Enter" if plan.typed_name else CONFIRM_KEY
     tone = Tone.STRONG if keys.armed else Tone.MUTED
     confirm = _choice(f"{plan.confirm} ({key})", keys.choice is Choice.CONFIRM, glyphs, tone)
-    return line(cancel, "    ", confirm)
+    if not plan.later:
+        return line(cancel, "    ", confirm)
+    words = f"{plan.later} ({LATER_KEY})"
+    later = _choice(words, keys.choice is Choice.LATER, glyphs, Tone.STRONG)
+    return line(cancel, "  ", later, "  ", confirm)
+
+
+def _choice_at(text: str) -> Choice:
+    """Return which choice is written as *text*."""
+    if "Cancel" in text:
+        return Choice.CANCEL
+    return Choice.LATER if f"({LATER_KEY})" in text else Choice.CONFIRM
 
 
 def _choice(text: str, chosen: bool, glyphs: Glyphs, tone: Tone) -> Piece:  # noqa: FBT001

@@ -19,6 +19,7 @@ REPEAT_S: Final = 0.12
 """The same key again this soon comes from a held key."""
 
 CONFIRM_KEY: Final = "y"
+LATER_KEY: Final = "w"
 TYPED_MAX: Final = 64
 
 
@@ -28,12 +29,15 @@ class Outcome(Enum):
     OPEN = "open"
     CANCELLED = "cancelled"
     CONFIRMED = "confirmed"
+    LATER = "later"
+    """Agreed to, but only when nothing is under way any more."""
 
 
 class Choice(Enum):
     """What Enter would do."""
 
     CANCEL = "cancel"
+    LATER = "later"
     CONFIRM = "confirm"
 
 
@@ -70,14 +74,15 @@ class DialogKeys:
             repeated = last_key == key and now_s - last_s < REPEAT_S
             return Outcome.OPEN if repeated else self.choose(self.choice, now_s)
         if key in ("tab", "shift+tab", "left", "right"):
-            other = Choice.CONFIRM if self.choice is Choice.CANCEL else Choice.CANCEL
-            self.choice = other if self.armed else Choice.CANCEL
+            self._go(-1 if key in ("shift+tab", "left") else 1)
             return Outcome.OPEN
         if self.plan.typed_name and self.plan.can_be_confirmed:
             self._edit(key, character)
             return Outcome.OPEN
         if key == CONFIRM_KEY and self.armed:
             return Outcome.CONFIRMED
+        if key == LATER_KEY and self.plan.later:
+            return Outcome.LATER
         return Outcome.OPEN
 
     def choose(self, choice: Choice, now_s: float) -> Outcome:
@@ -86,7 +91,20 @@ class DialogKeys:
             return Outcome.OPEN
         if choice is Choice.CANCEL:
             return Outcome.CANCELLED
+        if choice is Choice.LATER:
+            return Outcome.LATER if self.plan.later else Outcome.OPEN
         return Outcome.CONFIRMED if self.armed else Outcome.OPEN
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """What can be chosen now, in the order it is shown: the safest first."""
+        later = (Choice.LATER,) if self.plan.later else ()
+        return (Choice.CANCEL, *later, *((Choice.CONFIRM,) if self.armed else ()))
+
+    def _go(self, step: int) -> None:
+        every = self.choices
+        here = every.index(self.choice) if self.choice in every else 0
+        self.choice = every[(here + step) % len(every)]
 
     def _edit(self, key: str, character: str | None) -> None:
         if key == "backspace":

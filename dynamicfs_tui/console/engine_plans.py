@@ -22,9 +22,10 @@ FULL_PERCENT = 90
 def dialog_of(plan: PlanView, scene: Scene, *, title: str, confirm: str) -> Plan:
     """Return what a dialog says of *plan*: what moves, how long, what is true after it."""
     facts = [
-        ("moves", _moves(plan)),
+        # What a policy moves is found while it is done.
+        ("moves", _moves(plan) if plan.disk else ""),
         ("time", _time(plan, scene)),
-        ("meanwhile", _tolerance(plan.may_fail_during)),
+        ("meanwhile", _tolerance(plan.may_fail_during) if plan.disk else ""),
         ("after", _after(plan, scene)),
         *(("because", safe(reason)) for reason in plan.reasons[1:]),
     ]

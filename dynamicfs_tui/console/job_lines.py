@@ -41,7 +41,10 @@ def rebuild_pane(scene: Scene, width: int) -> PaneText:
     head = [*_rebuild_state(scene, width)]
     if job.last_result:
         head += [line(text) for text in wrap(f"last: {safe(job.last_result)}", width, 2)]
-    columns = choose_columns(item_columns(glyphs), width)
+    # The files of extents that wait are looked up on the page of the rebuild only.
+    files = any(item.path for item in job.items)
+    every = [column for column in item_columns(glyphs) if files or column.title != "FILE"]
+    columns = choose_columns(every, width)
     rows = Rows(job.items, lambda item: table_row(columns, item, glyphs.ellipsis))
     table = (table_head(columns),) if len(rows) else ()
     left = max(0, job.total_items - job.done_items)

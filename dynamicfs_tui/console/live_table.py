@@ -23,6 +23,7 @@ from dynamicfs_tui.console.table import (
     choose_columns,
     column_at,
     in_order,
+    other_columns,
     table_head,
     table_row,
 )
@@ -86,6 +87,7 @@ class LiveTable(LivePane, Generic[Row]):
         self._order = Order()
         self._filter = ""
         self._typing = False
+        self._other_columns = False
         self._marks: frozenset[str] = frozenset()
         self._growth = _Growth()
         self._still_until_ns = 0
@@ -163,6 +165,24 @@ class LiveTable(LivePane, Generic[Row]):
         self.redraw()
         self.post_message(self.Marked(self))
 
+    def show_other_columns(self) -> bool:
+        """Show the columns that have no room, or the first ones again; return whether it could."""
+        if self._scene is None:
+            return False
+        room = self.size.width - MARK_CELLS
+        others = other_columns(self._spec.columns(self._scene), room)
+        self._other_columns = bool(others) and not self._other_columns
+        self.redraw()
+        return bool(others)
+
+    def go_to_match(self, step: int) -> bool:
+        """Move the cursor by *step* rows that match the filter, past the end to the beginning."""
+        if not (self._filter and self._keys):
+            return False
+        here = self._keys.index(self._cursor_key) if self._cursor_key in self._keys else -step
+        self._go_to_row((here + step) % len(self._keys))
+        return True
+
     def start_filter(self) -> None:
         """Take keys as the text of the filter until Enter or Esc."""
         self._typing = True
@@ -219,8 +239,9 @@ class LiveTable(LivePane, Generic[Row]):
         spec, glyphs = self._spec, scene.glyphs
         columns = spec.columns(scene)
         every = spec.rows(scene)
+        seen = (self._other_columns and other_columns(columns, width - MARK_CELLS)) or columns
         self._arrange(scene, columns, every)
-        self._shown = choose_columns(columns, width - MARK_CELLS)
+        self._shown = choose_columns(seen, width - MARK_CELLS)
         grown = self._growth.observe(every, columns, spec.key, scene.now_ns)
         rows = Rows(self._rows, lambda row: self._line(row, scene, grown))
         cursor = self._keys.index(self._cursor_key) if self._keys else None

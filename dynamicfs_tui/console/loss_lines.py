@@ -26,6 +26,7 @@ from dynamicfs_tui.console.text import (
     wrap,
 )
 from engine.status.answers import Judgement, WhatIfView
+from engine.status.sentences import healed_sentence, more_may_fail
 from engine.status.views import DiskView
 from engine.units import format_bytes
 
@@ -102,7 +103,8 @@ def disk_table(title: str) -> TableSpec[DiskView]:
 def _disk_columns(glyphs: Glyphs) -> list[Column[DiskView]]:
     def state(disk: DiskView, _width: int) -> Line:
         mark = glyphs.disks[disk.state] if disk.present else glyphs.missing
-        word = disk.state.value if disk.present else "missing"
+        gone = "detached" if disk.detached else "missing"
+        word = disk.state.value if disk.present else gone
         return line(Piece(f"{mark.symbol} {word}", mark.tone))
 
     def used(disk: DiskView, _width: int) -> Line:
@@ -210,4 +212,7 @@ def _rebuild(answer: WhatIfView, width: int) -> list[Line]:
     took = f", about {duration(answer.rebuild_s)}" if answer.rebuild_s is not None else ""
     needs, free = short_bytes(answer.rebuild_bytes), short_bytes(answer.free_bytes)
     tone = Tone.TEXT if answer.fits else Tone.BAD
-    return _wrapped("rebuild", f"needs {needs}, free {free}: {fits}{took}", width, tone)
+    rows = _wrapped("rebuild", f"needs {needs}, free {free}: {fits}{took}", width, tone)
+    if answer.may_fail_during >= 0:
+        rows += _wrapped("meanwhile", more_may_fail(answer.may_fail_during), width)
+    return rows + _wrapped("afterwards", healed_sentence(answer.healed), width)

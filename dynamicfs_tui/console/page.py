@@ -71,6 +71,9 @@ class Desk(Protocol):
     def go_to(self, name: str) -> None:
         """Show the page *name*; ``back`` returns."""
 
+    def next_layout(self) -> None:
+        """Go on to the next of the ``PRESETS``."""
+
     def back(self) -> None:
         """Leave whatever was entered last: a filter, an enlarged pane, a page."""
 

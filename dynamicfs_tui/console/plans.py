@@ -47,6 +47,8 @@ class Plan:
     why: str
     confirm: str
     """Words on the choice that acts."""
+    later: str = ""
+    """Words on the choice that acts when nothing is under way any more; empty: no such choice."""
     typed_name: str = ""
     """What must be typed first; empty when nothing must be."""
     basis: str = ""
@@ -223,8 +225,23 @@ def plan_quit(view: PoolView) -> Plan:
             if busy
             else "the pool is closed cleanly; its files are out of reach until it is opened again"
         ),
+        later="when idle" if busy_with(view) else "",
         confirm="quit",
     )
+
+
+def busy_with(view: PoolView) -> tuple[str, ...]:
+    """Return what "when idle" waits for; what is not durable yet, closing the pool waits for."""
+    job = view.reconcile
+    rebuild = job.active and not (job.paused or job.cancelled)
+    waiting = job.waiting_s > 0
+    scrub = view.scrub.running and not view.scrub.paused
+    every = (
+        ("the rebuild", rebuild),
+        ("the rebuild that waits", waiting and not rebuild),
+        ("the scrub", scrub),
+    )
+    return tuple(name for name, is_so in every if is_so)
 
 
 def _fragments(view: PoolView) -> str:

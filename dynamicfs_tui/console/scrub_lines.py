@@ -122,7 +122,7 @@ def age_label(age: AgeBucketView) -> str:
     'over 7 days'
     """
     if age.days_max is None:
-        return f"over {age.days_min} days"
+        return f"over {age.days_min} day{'' if age.days_min == 1 else 's'}"
     return f"{age.days_min}-{age.days_max} days"
 
 

@@ -50,6 +50,17 @@ def choose_columns(columns: Sequence[Column[Row]], width: int) -> list[tuple[Col
     return [(c, c.width + max(0, spare) if c.grows else c.width) for c in chosen]
 
 
+def other_columns(columns: Sequence[Column[Row]], width: int) -> list[Column[Row]]:
+    """Return those that stay in any width, and beside them those that have no room in *width*.
+
+    Empty when all have room.
+    """
+    shown = [column for column, _width in choose_columns(columns, width)]
+    if len(shown) == len(columns):
+        return []
+    return [column for column in columns if not column.priority or column not in shown]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """By which column rows stand, by its title; an empty title keeps them as they come."""

@@ -26,11 +26,36 @@ def _copy(desk: Desk, text: str) -> None:
         desk.copy(text)
 
 
+def _match(desk: Desk, table: LiveTable, step: int) -> None:  # type: ignore[type-arg]
+    if not table.go_to_match(step):
+        desk.tell("there is no filter, or no match: / starts one", bad=True)
+
+
+def _show_other_columns(desk: Desk, table: LiveTable) -> None:  # type: ignore[type-arg]
+    if not table.show_other_columns():
+        desk.tell("all columns are shown")
+
+
 TABLE_ACTIONS: Final = (
     Action(
         action_id="filter", keys=("slash", "f3"), title="filter", group=SHOW,
         run=_on_table(lambda _desk, table: table.start_filter()),
         help="Filter the table: word, !word, column:word, column>n, ~pattern; Esc ends it.",
+    ),
+    Action(
+        action_id="next_match", keys=("n",), title="next match", group=SHOW,
+        run=_on_table(lambda desk, table: _match(desk, table, 1)),
+        help="To the next row that matches the filter; after the last: to the first.",
+    ),
+    Action(
+        action_id="previous_match", keys=("N",), title="previous match", group=SHOW,
+        run=_on_table(lambda desk, table: _match(desk, table, -1)),
+        help="To the row before that matches the filter.",
+    ),
+    Action(
+        action_id="wide", keys=("w",), title="other columns", group=SHOW,
+        run=_on_table(_show_other_columns),
+        help="Show the columns that have no room in this width; again: the first ones.",
     ),
     Action(
         action_id="order", keys=("o",), title="order", group=SHOW,

@@ -118,7 +118,10 @@ def _columns(glyphs: Glyphs) -> list[Column[DiskView]]:
 
     def drawn(disk: DiskView, width: int) -> Line:
         if not disk.present:
-            return line(Piece("missing", Tone.BAD))
+            detached = disk.detached
+            return line(
+                Piece("detached" if detached else "missing", Tone.BUSY if detached else Tone.BAD)
+            )
         tone = fill_word(used_of(disk), disk.total_bytes, glyphs).tone
         full, empty = glyphs.bar_full, glyphs.bar_empty
         cells = bar(used_of(disk), disk.total_bytes, max(1, width - 5), full=full, empty=empty)

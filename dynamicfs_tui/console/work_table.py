@@ -111,7 +111,8 @@ def eta_with_margin(scene: Scene) -> str:
 
 def _speed(scene: Scene, width: int) -> list[Line]:
     job, rates = scene.view.reconcile, scene.rates
-    now = "--" if rates.rebuild_bytes_s is None else f"{short_bytes(rates.rebuild_bytes_s)}B/s"
+    rate = rates.rebuild_bytes_s if job.active else None
+    now = "--" if rate is None else f"{short_bytes(rate)}B/s"
     limit = f"{short_bytes(job.limit_bytes_s)}B/s" if job.limit_bytes_s else "none"
     facts = [
         line(f"now {now:>7}"),

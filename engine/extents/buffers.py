@@ -64,6 +64,31 @@ class ExtentBuffer:
             self._memory.madvise(mmap.MADV_DONTNEED, _KEPT_BYTES)
 
 
+class SpareBuffers:
+    """Memory of maintenance's own, never the pool's: writers must not wait for it (P7).
+
+    Thread-safe. As many buffers are kept as were ever in use at once.
+    """
+
+    def __init__(self) -> None:
+        self._lock: Final = threading.Lock()
+        self._idle: list[ExtentBuffer] = []
+
+    def take(self, room_bytes: int) -> ExtentBuffer:
+        """Return a buffer of at least *room_bytes*; its content is undefined."""
+        with self._lock:
+            buffer = self._idle.pop() if self._idle else None
+        if buffer is None or len(buffer.view) < room_bytes:
+            return ExtentBuffer(room_bytes)
+        return buffer
+
+    def give_back(self, buffer: ExtentBuffer) -> None:
+        """Keep *buffer* for the next one, unless an abandoned call may still read it."""
+        if not buffer.abandoned:
+            with self._lock:
+                self._idle.append(buffer)
+
+
 class BufferPool:
     """At most *count* buffers exist in use at once. Thread-safe."""
 

@@ -6,7 +6,7 @@ only then may anything old be deleted (P5). Repeating either is harmless.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from engine.device.lanes import Lane
@@ -73,6 +73,28 @@ class ExtentRebuilder:
             for index, disk_id in sorted(targets.items())
         )
 
+    def load(
+        self,
+        record: ExtentRecord,
+        indexes: Iterable[int],
+        *,
+        buffer: ExtentBuffer,
+        lane: Lane = Lane.MAINTENANCE,
+        progress: Progress = no_progress,
+    ) -> None:
+        """Bring the data slices *indexes* to their place in *buffer*, proven.
+
+        Offsets in *buffer* are then offsets in the extent; what is of other
+        slices is undefined.
+
+        Raises:
+            ExtentUnrecoverableError: fewer than k fragments are left of a page.
+            DamagedPageError: what was reconstructed is not what was written.
+        """
+        size = record.slice_bytes
+        data = {index: buffer.view[index * size : (index + 1) * size] for index in indexes}
+        self._slices.fill(record, data, lane=lane, progress=progress)
+
     def reencode(
         self,
         record: ExtentRecord,
@@ -96,12 +118,8 @@ class ExtentRebuilder:
             ExtentUnrecoverableError: fewer than k fragments are left of a page.
             NoSpaceError: the disks there are cannot hold the tolerance.
         """
-        size = record.slice_bytes
-        data = {
-            index: buffer.view[index * size : (index + 1) * size]
-            for index in range(record.needed_count)
-        }
-        self._slices.fill(record, data, lane=lane, progress=progress)
+        every = range(record.needed_count)
+        self.load(record, every, buffer=buffer, lane=lane, progress=progress)
         return self._writer.write(
             buffer,
             extent_id=record.extent_id,

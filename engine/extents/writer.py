@@ -156,10 +156,12 @@ class ExtentWriter:
         pool_uuid: PoolUuid,
         new_layout: Callable[[], LayoutId],
         lane: Lane,
+        purpose: Purpose | None = None,
     ) -> ExtentRecord:
         """Encode and store the first *length_bytes* of *buffer*, durably.
 
         Everything behind the data in *buffer* is overwritten; the data is not.
+        What *lane* maintenance writes heals, if no *purpose* says otherwise.
         The record's redundancy is narrower than *redundancy* when the pool
         cannot hold the full width now (P4). After an exception nothing refers
         to what may be left on disks, and the same data can be written again.
@@ -177,11 +179,12 @@ class ExtentWriter:
             generation=generation,
         )
         failed: set[DiskId] = set()
+        purpose = purpose or _purpose_of(lane)
         while True:
             wanted = replace(content, redundancy=redundancy)
-            content, targets = self._choose(wanted, tier, failed, _purpose_of(lane))
+            content, targets = self._choose(wanted, tier, failed, purpose)
             payloads = _payloads(content.redundancy, buffer, length_bytes, self._kernel)
-            attempt = _Attempt(self, buffer, content, payloads, new_layout, lane)
+            attempt = _Attempt(self, buffer, content, payloads, new_layout, lane, purpose)
             refs = attempt.place(targets, tier, failed)
             if refs is not None:
                 return ExtentRecord(
@@ -323,6 +326,7 @@ class _Attempt:
     payloads: Sequence[_Payload]
     new_layout: Callable[[], LayoutId]
     lane: Lane
+    purpose: Purpose
 
     def place(
         self, targets: Sequence[DiskId], tier: Tier, failed: set[DiskId]
@@ -340,9 +344,7 @@ class _Attempt:
             used = {ref.disk_id for ref in placed.values()} | failed
             others: tuple[DiskId, ...] | None = ()
             if lost:
-                others = self.writer.replacements(
-                    self.content, len(lost), tier, used, _purpose_of(self.lane)
-                )
+                others = self.writer.replacements(self.content, len(lost), tier, used, self.purpose)
             if others is None:
                 self.writer.forget(placed.values(), self.content.extent_id, self.lane)
                 return None

@@ -83,7 +83,8 @@ _ANTI_JOINS: Final[tuple[tuple[str, str], ...]] = (
         "symbolic link {0} has no target",
     ),
     (
-        "SELECT inode, name FROM xattr x WHERE NOT EXISTS (SELECT 1 FROM inode WHERE id = x.inode)",
+        "SELECT inode, name FROM xattr x WHERE NOT EXISTS (SELECT 1 FROM inode WHERE id = x.inode)"
+        " AND NOT EXISTS (SELECT 1 FROM reap WHERE map = -x.inode)",
         "attribute {1!r} is kept for inode {0}, which does not exist",
     ),
     (

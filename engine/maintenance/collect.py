@@ -39,6 +39,9 @@ SWEEP_PIECE_EXTENTS: Final = 2000
 DROPS_PER_STEP: Final = STEP_ROWS_MAX // 16
 """Dropping an extent changes some 16 rows with 4+2."""
 
+CANDIDATES_WAITING_MAX: Final = 4096
+"""Above so many, no more are looked for: a step finds faster than one drops."""
+
 FILES_PER_CALL: Final = 32
 RETRY_S: Final = 30.0
 """A disk that refused a deletion is left alone this long."""
@@ -109,6 +112,8 @@ class Collect:
 
     def step(self) -> bool:
         """Do one piece of each kind that has any; False when nothing could be done."""
+        if not self._store.has_room():
+            return False  # The journals do not keep up: nothing of this is urgent (P7).
         try:
             did = self._reap()
             did |= self._drop()
@@ -119,10 +124,20 @@ class Collect:
             return False
 
     def _reap(self) -> bool:
-        """Empty a map that a delete or a cut detached, some rows at a time."""
-        file_map = self._tables.file_map
+        """Empty a map that a delete or a cut detached, some rows at a time.
+
+        Attributes that a deleted inode left behind come first.
+        """
+        file_map, names, garbage = self._tables.file_map, self._tables.names, self._tables.garbage
         with self._store.lock:
             self._store.require_running()
+            inode_id = names.next_to_reap()
+            if inode_id is not None:
+                with self._store.operation():
+                    names.reap(inode_id)
+                return True
+            if garbage.count > CANDIDATES_WAITING_MAX:
+                return False
             waiting = file_map.next_to_reap()
             if waiting is None:
                 return False
@@ -131,7 +146,7 @@ class Collect:
                 cleared = file_map.clear(map_id, start, FILE_BYTES_MAX, row_limit=STEP_ROWS_MAX)
                 if cleared.complete:
                     file_map.reaped(map_id)
-            self._tables.garbage.suspect(cleared.extents)
+            garbage.suspect(cleared.extents)
         return True
 
     def _drop(self) -> bool:
@@ -143,6 +158,8 @@ class Collect:
             self._store.require_running()
             candidates = garbage.take(DROPS_PER_STEP)
             unnamed = [one for one in candidates if self._can_go(one)]
+            # What stays may be worth compacting; what goes is not any more.
+            garbage.note_shrunk(candidates)
             if unnamed:
                 with self._store.operation():
                     for extent_id in unnamed:
@@ -161,10 +178,14 @@ class Collect:
 
     def _sweep(self) -> bool:
         """Look for extents without segments that no hint tells of."""
+        garbage = self._tables.garbage
+        if garbage.count > CANDIDATES_WAITING_MAX:
+            return False
         if self._sweep_cursor is None:
-            if self._clock.monotonic_s() < self._next_sweep_s:
+            if self._clock.monotonic_s() < self._next_sweep_s and not garbage.forgot:
                 return False
             self._sweep_cursor = ExtentId(0)
+            garbage.forgot = False
         with self._readers.read() as connection:
             rows = list(
                 connection.execute(
@@ -175,7 +196,7 @@ class Collect:
             )
         unnamed = frozenset(ExtentId(row[0]) for row in rows if not row[1])
         with self._store.lock:
-            self._tables.garbage.suspect(unnamed)
+            garbage.suspect(unnamed)
         self._sweep_cursor = ExtentId(rows[-1][0]) if rows else None
         if not rows:
             self._next_sweep_s = self._clock.monotonic_s() + SWEEP_S

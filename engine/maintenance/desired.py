@@ -38,6 +38,8 @@ class Action(Enum):
     """Write the fragments ``indexes`` anew."""
     RECODE = auto()
     """Encode it with ``redundancy``, narrower or wider."""
+    COMPACT = auto()
+    """Move its ``live_bytes`` into a new extent of ``redundancy``, with those of others."""
     PENDING = auto()
     """It needs what is not there; ``reason`` says what."""
     LOST = auto()
@@ -111,7 +113,12 @@ class Desired:
     target: DiskId | None = None
     """Where the only one of ``indexes`` goes; None leaves it to placement."""
     redundancy: Redundancy | None = None
+    live_bytes: int = 0
     reason: str = ""
+
+
+CHANGES = frozenset({Action.REBUILD, Action.RECODE, Action.COMPACT})
+"""Actions that are queued as work."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,51 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from engine.errors import EngineStoppedError
-from engine.maintenance.mending import Mended, Mender, Progress
+from engine.maintenance.compacting import Compacted
+from engine.maintenance.mending import Mended
 from engine.maintenance.queue import Work
-from engine.maintenance.scan import Difference
 from engine.policy.pacing import IN_FLIGHT_MAX
+
+Done: TypeAlias = Mended | Compacted
 
 
 @dataclass(frozen=True, slots=True)
 class EndedWork:
-    """A piece of work that ended; ``result`` raises what ended it."""
+    """Works that were done as one and ended; ``result`` raises what ended them."""
 
-    work: Work
-    future: Future[Mended]
+    works: tuple[Work, ...]
+    future: Future[Done]
 
-    def result(self) -> Mended:
-        """Return what was done, or raise as ``Mender.mend``."""
+    def result(self) -> Done:
+        """Return what was done, or raise as ``Mender.mend`` or ``Compactor.compact``."""
         return self.future.result()
 
 
 class InFlight:
     """The works in hand. All methods by the maintenance thread."""
 
-    def __init__(self, mender: Mender) -> None:
-        self._mender: Final = mender
+    def __init__(self) -> None:
         self._threads: Final = ThreadPoolExecutor(IN_FLIGHT_MAX, thread_name_prefix="mending")
-        self._works: dict[Future[Mended], Work] = {}
+        self._works: dict[Future[Done], tuple[Work, ...]] = {}
 
     def __len__(self) -> int:
         return len(self._works)
 
-    def start(self, work: Work, difference: Difference, progress: Progress) -> None:
-        """Begin to mend; *progress* is called in the thread that does.
+    def start(self, works: tuple[Work, ...], call: Callable[[], Done]) -> None:
+        """Begin *call*, which does *works*, in one of the threads.
 
         Raises:
             EngineStoppedError: closed meanwhile.
         """
         try:
-            future = self._threads.submit(self._mender.mend, difference, progress)
+            future = self._threads.submit(call)
         except RuntimeError as error:
             raise EngineStoppedError("maintenance is closing") from error
-        self._works[future] = work
+        self._works[future] = works
 
     def wait_one(self) -> EndedWork:
         """Wait until one of the works ends; a device call that hangs ends, too."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from engine.device.lanes import Lane
 from engine.errors import NoSpaceError
-from engine.extents.buffers import ExtentBuffer, room_for
+from engine.extents.buffers import SpareBuffers, room_for
 from engine.extents.disks import DiskSource
 from engine.extents.rebuild import ExtentRebuilder
 from engine.extents.writer import ExtentWriter, fragment_file_bytes
@@ -39,7 +38,9 @@ class Mended:
 def bytes_to_write(record: ExtentRecord, desired: Desired) -> int:
     """Return the payload bytes that *desired* has to write."""
     if desired.redundancy is not None:
-        size = slice_bytes(desired.redundancy, record.length_bytes)
+        compacts = desired.action is Action.COMPACT
+        length_bytes = desired.live_bytes if compacts else record.length_bytes
+        size = slice_bytes(desired.redundancy, length_bytes)
         return size * fragment_count(desired.redundancy)
     return record.slice_bytes * len(desired.indexes)
 
@@ -54,14 +55,14 @@ class Mender:
         disks: DiskSource,
         rebuilder: ExtentRebuilder,
         writer: ExtentWriter,
+        buffers: SpareBuffers,
     ) -> None:
         self._tables: Final = tables
         self._store: Final = tables.store
         self._disks: Final = disks
         self._rebuilder: Final = rebuilder
         self._writer: Final = writer
-        self._lock: Final = threading.Lock()
-        self._buffers: list[ExtentBuffer] = []
+        self._buffers: Final = buffers
 
     def look(self, extent_id: ExtentId, facts: PoolFacts, decide: Decide) -> Difference | None:
         """Return how the extent differs now, None when it is gone or nobody names it.
@@ -173,7 +174,7 @@ class Mender:
         self, record: ExtentRecord, redundancy: Redundancy, kind: WorkKind, progress: Progress
     ) -> ExtentRecord:
         store = self._store
-        buffer = self._take_buffer(max(room_for(redundancy), room_for(record.redundancy)))
+        buffer = self._buffers.take(max(room_for(redundancy), room_for(record.redundancy)))
         try:
             renewed = self._rebuilder.reencode(
                 record,
@@ -188,26 +189,12 @@ class Mender:
                 progress=progress,
             )
         finally:
-            self._give_back(buffer)
+            self._buffers.give_back(buffer)
         # A writer makes do with less; then this would change nothing, again and again.
         if kind is not WorkKind.NARROW and renewed.redundancy != redundancy:
             self._writer.forget(renewed.fragments, record.extent_id, Lane.MAINTENANCE)
             raise NoSpaceError(f"no room for {redundancy} now")
         return renewed
-
-    def _take_buffer(self, room: int) -> ExtentBuffer:
-        """Return memory of its own, never the pool's: writers must not wait (P7)."""
-        with self._lock:
-            buffer = self._buffers.pop() if self._buffers else None
-        if buffer is None or len(buffer.view) < room:
-            return ExtentBuffer(room)
-        return buffer
-
-    def _give_back(self, buffer: ExtentBuffer) -> None:
-        """Keep *buffer* for the next one, unless an abandoned call may still read it."""
-        if not buffer.abandoned:
-            with self._lock:
-                self._buffers.append(buffer)
 
 
 def _with_fragments(record: ExtentRecord, refs: tuple[FragmentRef, ...]) -> tuple[FragmentRef, ...]:

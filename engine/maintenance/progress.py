@@ -74,6 +74,9 @@ class ReconcileProgress:
     full_speed_until_ns: int = 0
     preferred: tuple[str, ...] = ()
     rebalancing: bool = False
+    compacting: bool = False
+    reclaimable_bytes: int = 0
+    """User bytes that compacting would free; as of the last look."""
     started_ns: int = 0
     average_bytes_s: float = 0.0
     eta_margin_s: float = 0.0

@@ -9,7 +9,7 @@ from typing import Final
 from engine.ids import ExtentId
 from engine.limits import RECONCILE_ITEMS_MAX
 from engine.maintenance.progress import KindCount
-from engine.policy.ordering import WorkKind, WorkOrder, work_key
+from engine.policy.ordering import WorkKey, WorkKind, WorkOrder, work_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class WorkQueue:
 
     def __init__(self, *, items_max: int = RECONCILE_ITEMS_MAX) -> None:
         self._items_max: Final = items_max
-        self._keys: list[tuple[bool, int, int, int, int]] = []
+        self._keys: list[WorkKey] = []
         self._works: list[Work] = []
         self._known: set[ExtentId] = set()
         self._kinds: dict[WorkKind, tuple[int, int]] = {}

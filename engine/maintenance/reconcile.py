@@ -1,5 +1,5 @@
 """Brings every extent to what policy wants of it: rebuild, drain, narrow, widen,
-another policy, even filling.
+another policy, even filling, no half-dead extents.
 
 One mechanism: facts change, all extents are compared with what is wanted, the
 differences are queued with the most exposed first, and each is closed by
@@ -14,18 +14,17 @@ plain scrub changes no fragment, ever.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final, Protocol
 
 from engine.errors import DamagedDatabaseError, EngineStoppedError
 from engine.ids import ExtentId
-from engine.limits import RECONCILE_ITEMS_MAX
+from engine.maintenance.compaction import Compaction
 from engine.maintenance.deciding import Decider
-from engine.maintenance.desired import Action, PoolFacts
+from engine.maintenance.desired import CHANGES, Action, PoolFacts
 from engine.maintenance.ending import Ending
-from engine.maintenance.mending import Mender, bytes_to_write
+from engine.maintenance.mending import bytes_to_write
 from engine.maintenance.observed import FactsObserver
 from engine.maintenance.pacer import Pacer
 from engine.maintenance.paths import PathFinder
@@ -34,10 +33,11 @@ from engine.maintenance.progress import ItemProgress, ReconcileProgress
 from engine.maintenance.queue import Work, WorkQueue
 from engine.maintenance.rebalance import Rebalance
 from engine.maintenance.reconcile_parts import ReconcileParts
+from engine.maintenance.requests import Requests
 from engine.maintenance.scan import Difference, ExtentScan
 from engine.maintenance.steering import Steering
 from engine.maintenance.tally import Tally
-from engine.maintenance.working import InterruptedWorkError, WorkBench, Working
+from engine.maintenance.working import InterruptedWorkError, Working, make_bench
 from engine.observe.events import EventSeverity
 from engine.policy.ordering import WorkOrder
 from engine.policy.pacing import Pace, Priority
@@ -64,9 +64,7 @@ class Reconcile:
 
     def __init__(self, parts: ReconcileParts) -> None:
         clock = parts.clock
-        self._clock: Final = clock
         self._events: Final = parts.events
-        self._topology: Final = parts.topology
         self.ending: Final = Ending(
             "reconcile", topology=parts.topology, store=parts.tables.store, events=parts.events
         )
@@ -76,36 +74,35 @@ class Reconcile:
         self._paths: Final = PathFinder(parts.readers)
         self.steering: Final = Steering(clock, parts.state_path)
         self._pacer: Final = Pacer(clock, self.steering, parts.foreground)
+        self._requests: Final = Requests()
         self._observer: Final = FactsObserver(clock, parts.topology, parts.policies)
-        self._mender: Final = Mender(
-            tables=parts.tables,
-            disks=parts.disks,
-            rebuilder=parts.rebuilder,
-            writer=parts.writer,
-        )
         self._rebalance: Final = Rebalance(parts.readers, parts.disks)
-        self._decide: Final = Decider(parts.policies, self._rebalance, mends=self._mends)
+        self._compaction: Final = Compaction(
+            clock=clock,
+            tables=parts.tables,
+            readers=parts.readers,
+            disks=parts.disks,
+            percent=parts.topology.compact_percent,
+            wishes=lambda: self.steering.state,
+        )
+        self._decide: Final = Decider(
+            parts.policies, self._rebalance, self._compaction, mends=self._requests.may_mend
+        )
         self._scan: Final = ExtentScan(parts.readers, self._decide)
         self.preferred: Final = PreferredExtents(parts.readers)
         self._queue: Final = WorkQueue()
         self._tally: Final = Tally(clock, parts.metrics, self._queue, self.steering.state.totals)
-        self._lock: Final = threading.Lock()
-        self._asked: list[ExtentId] = []
-        self._mend: set[ExtentId] = set()
-        self._mend_all = False
-        self._start_now = False
+        bench = make_bench(parts, self._queue, self._tally, self._pacer)
+        self._mender: Final = bench.mender
         self._working: Final = Working(
-            parts,
-            WorkBench(self._mender, self._queue, self._tally, self._pacer),
-            look=self._look,
-            look_again=self._look_again,
-            stops=self._stops,
+            parts, bench, look=self._look, look_again=self._look_again, stops=self._stops
         )
         self._interrupted = False
         self._closing = False
         self._facts: PoolFacts | None = None
         self._scanning = True
         self._working.on_mended.append(lambda extent_id, _count: self._rebalance.moved(extent_id))
+        self._working.on_compacted.append(self._compaction.forget)
         self.on_mended: Final = self._working.on_mended
         """Hear (extent, fragments) of each commit, in the maintenance thread."""
         if self.steering.state.hasty:
@@ -117,18 +114,13 @@ class Reconcile:
 
     def mend(self, extents: Iterable[ExtentId]) -> None:
         """Let the damage of *extents* be mended, soon. Bounded (P8)."""
-        with self._lock:
-            for extent_id in extents:
-                if len(self._mend) < RECONCILE_ITEMS_MAX:
-                    self._mend.add(extent_id)
-                    self._asked.append(extent_id)
-                else:
-                    self._mend_all = self._start_now = True
+        self._requests.mend(extents)
 
     def has_work(self) -> bool:
         """Whether something is being mended, looked for, or about to be."""
-        looking = self._start_now or (self._scanning and self._facts is not None)
-        busy = looking or self._asked or len(self._queue) or self._tally.active
+        looking = self._scanning and self._facts is not None
+        asked = self._requests.waiting or self.steering.state.compacting
+        busy = looking or asked or len(self._queue) or self._tally.active
         return bool(busy) and not self.steering.state.paused
 
     def start_now(self) -> None:
@@ -138,14 +130,12 @@ class Reconcile:
         self._hurry()
 
     def _hurry(self) -> None:
-        with self._lock:
-            self._mend_all = self._start_now = True
+        self._requests.mend_all()
         self._observer.skip_delays()
 
     def look_anew(self) -> None:
         """Compare everything once more: a wish changed what comes first."""
-        with self._lock:
-            self._start_now = True
+        self._requests.look_anew()
 
     def pause(self) -> None:
         """Interrupt the work in hand and do nothing until ``resume``; kept."""
@@ -159,6 +149,7 @@ class Reconcile:
     def cancel(self) -> None:
         """End this round; what is left waits for ``resume`` or other disks; kept."""
         self.steering.cancel(self._observer.facts().fingerprint())
+        self.steering.set_compacting(compacting=False)
         self._interrupted = True
         self.look_anew()
 
@@ -166,6 +157,10 @@ class Reconcile:
         """Spread fragments evenly, once."""
         self.steering.set_rebalancing(rebalancing=True)
         self.look_anew()
+
+    def compact(self) -> None:
+        """Compact every half-dead extent, once, without waiting for it to be quiet."""
+        self.steering.set_compacting(compacting=True)
 
     def close(self) -> None:
         """Interrupt the work in hand for good."""
@@ -195,6 +190,8 @@ class Reconcile:
             full_speed_until_ns=self.steering.full_speed_until_ns,
             preferred=wishes.preferred,
             rebalancing=wishes.rebalancing,
+            compacting=wishes.compacting,
+            reclaimable_bytes=self._compaction.reclaimable_bytes,
             waiting_s=waiting_s,
             waiting_reason=reason,
         )
@@ -234,8 +231,7 @@ class Reconcile:
         if cancelled and cancelled != facts.fingerprint():
             self.steering.end_cancel()
         self._interrupted = False
-        with self._lock:
-            started, self._start_now = self._start_now, False
+        started = self._requests.take_look_anew()
         if facts != self._facts or started:
             if self._facts is not None and facts.wants_other(self._facts):
                 # A policy is obeyed at once; only a return to it waits (WIDEN).
@@ -267,10 +263,20 @@ class Reconcile:
             self._tally.forget_held()
             self._restart_scan()
             return True
+        if self._look_for_dead_bytes():
+            return True
         return self._finish()
+
+    def _look_for_dead_bytes(self) -> bool:
+        """Measure live bytes, or have half-dead extents looked at; False when neither is due."""
+        measured = self._compaction.step()
+        due = self._compaction.due()
+        self._requests.look_at(due)
+        return measured or bool(due)
 
     def _restart_scan(self) -> None:
         self._queue.clear()
+        self._compaction.offer_again()
         self._scan.restart()
         self._scanning = True
         self._working.mended = False
@@ -285,13 +291,8 @@ class Reconcile:
         """Whether the work in hand is to be interrupted. Any thread."""
         return self._closing or self._interrupted or self.steering.state.paused
 
-    def _mends(self, extent_id: ExtentId) -> bool:
-        return self._mend_all or extent_id in self._mend
-
     def _look_at_asked(self, facts: PoolFacts) -> bool:
-        with self._lock:
-            asked = self._asked[:ASKED_PER_STEP]
-            del self._asked[:ASKED_PER_STEP]
+        asked = self._requests.take(ASKED_PER_STEP)
         for extent_id in asked:
             self._look_again(extent_id, facts)
         return bool(asked)
@@ -313,8 +314,7 @@ class Reconcile:
 
     def _settled(self, extent_id: ExtentId) -> None:
         self._tally.release(extent_id)
-        with self._lock:
-            self._mend.discard(extent_id)
+        self._requests.settled(extent_id)
 
     def _scan_piece(self, facts: PoolFacts) -> None:
         piece = self._scan.next_piece(facts, every=self._rebalance.active)
@@ -335,7 +335,7 @@ class Reconcile:
         found = self._look(extent_id, facts)
         if found is None or found.desired.action in (Action.KEEP, Action.WAIT):
             self._settled(extent_id)
-        elif found.desired.action in (Action.REBUILD, Action.RECODE):
+        elif found.desired.action in CHANGES:
             self._tally.hold_pending(self._work_for(found), CANCELLED)
         else:
             self._take_up(found)
@@ -347,6 +347,7 @@ class Reconcile:
             kind=desired.kind,
             exposure=desired.exposure,
             priority=int(record.extent_id in self.preferred),
+            live_permille=desired.live_bytes * 1000 // record.length_bytes,
         )
         return Work(order=order, total_bytes=bytes_to_write(record, desired))
 
@@ -354,7 +355,7 @@ class Reconcile:
         """Queue a difference, or hold it with the reason why it cannot be closed."""
         work, desired = self._work_for(found), found.desired
         match desired.action:
-            case Action.REBUILD | Action.RECODE:
+            case Action.REBUILD | Action.RECODE | Action.COMPACT:
                 self._tally.release(work.extent_id)
                 self._queue.add(work)
             case Action.PENDING:
@@ -369,7 +370,10 @@ class Reconcile:
         if self._queue.overflowed or self._working.mended:
             self._restart_scan()
             return True
+        if self._compaction.waiting:
+            return False
         if not self._tally.active:
+            self._compaction.end(self.steering)
             return False
         self.ending.prepare()
         lost = self._tally.held.lost_extents()
@@ -379,10 +383,8 @@ class Reconcile:
         result = self._tally.finish(word, names)
         severity = EventSeverity.CRITICAL if lost else EventSeverity.INFO
         self._events.record(severity, "reconcile", result)
-        with self._lock:
-            if not self._tally.held:
-                self._mend.clear()
-                self._mend_all = False
+        if not self._tally.held:
+            self._requests.end_mending()
         self._end_wishes()
         return False
 
@@ -393,3 +395,4 @@ class Reconcile:
         self.steering.set_hasty(hasty=False)
         self.steering.set_widening(widening=False)
         self.steering.set_rebalancing(rebalancing=False)
+        self._compaction.end(self.steering)

@@ -110,6 +110,10 @@ class Steering:
         """Note that fragments are to be spread evenly, or are."""
         self._change(rebalancing=rebalancing)
 
+    def set_compacting(self, *, compacting: bool) -> None:
+        """Note that half-dead extents are to be compacted now, or are."""
+        self._change(compacting=compacting)
+
     # What follows from them
 
     @property

@@ -73,6 +73,9 @@ class Topology(Protocol):
     def widen_delay_s(self) -> float:
         """Return how long the full width must be healthy before it is used again."""
 
+    def compact_percent(self) -> int:
+        """Return the live share below which extents are compacted; 0 for never."""
+
     def acknowledged(self) -> Generation:
         """Return the newest generation that is safe, everything before it too."""
 

@@ -4,8 +4,9 @@ Nothing leads from an extent up to the directories that decide, so the files
 that have a policy are walked and their extents noted in a scratch database,
 which SQLite spills to disk: memory stays bounded (P8). Extents without such a
 file follow the pool. Notes may be older than the newest change; where rows
-were added meanwhile the pool's policy counts, too, so nothing is weakened on
-the word of an old note.
+were added meanwhile the pool's policy counts, too, and an extent that is newer
+than the notes is left as strong as it was written: nothing is weakened on the
+word of an old note.
 """
 
 from __future__ import annotations
@@ -20,7 +21,13 @@ import apsw
 from engine.ids import ExtentId
 from engine.metadata.policies import REDUNDANCY_NAME, decode_policy
 from engine.metadata.wal import ReaderPool
-from engine.model.redundancy import Redundancy, Replication, needed_count, tolerance
+from engine.model.redundancy import (
+    Redundancy,
+    Replication,
+    needed_count,
+    parse_redundancy,
+    tolerance,
+)
 
 PIECE_ROWS: Final = 2000
 """Rows of one read transaction: some 10 ms."""
@@ -64,6 +71,8 @@ class WantedRedundancy:
         self._lock: Final = threading.Lock()
         self._policies: list[Redundancy] = []
         self._notes = _new_notes()
+        self._newest = 0
+        """Extents behind this were written after the notes were begun."""
 
     def of(self, extent_id: ExtentId) -> Redundancy:
         """Return what the extent should be stored as, by the newest notes."""
@@ -72,18 +81,25 @@ class WantedRedundancy:
             row = self._notes.execute(
                 "SELECT policy, segments FROM note WHERE extent = ?", (extent_id,)
             ).fetchone()
-            if row is None:
-                return default
-            noted = self._policies[_number(row[0])]
+            newest = self._newest
+            noted = default if row is None else self._policies[_number(row[0])]
+        if row is None:
+            return default if extent_id <= newest else self._unknown(extent_id, default)
         with self._readers.read() as connection:
             query = "SELECT count(*) FROM segment WHERE extent = ?"
             segments = int(connection.execute(query, (extent_id,)).get)
         return noted if segments <= _number(row[1]) else max(noted, default, key=strength)
 
+    def _unknown(self, extent_id: ExtentId, default: Redundancy) -> Redundancy:
+        """Return the stronger of the pool's policy and what an extent was written with."""
+        rows = self._read("SELECT redundancy FROM extent WHERE id = ?", (extent_id,))
+        return max([default, *(parse_redundancy(str(row[0])) for row in rows)], key=strength)
+
     def refresh(self) -> None:
         """Walk the files with a policy anew; takes some 10 us for each."""
         policies: list[Redundancy] = []
         notes = _new_notes()
+        newest = self._read("SELECT coalesce(max(id), 0) FROM extent", ())
         notes.execute("BEGIN")
         for redundancy, map_id in self._maps():
             if redundancy not in policies:
@@ -92,6 +108,7 @@ class WantedRedundancy:
         notes.execute("COMMIT")
         with self._lock:
             before, self._notes, self._policies = self._notes, notes, policies
+            self._newest = _number(newest[0][0])
         before.close()
 
     def _note(

@@ -48,6 +48,8 @@ class WorkState:
     widening: bool = False
     """A policy was changed: what it wants wider is so without delay."""
     rebalancing: bool = False
+    compacting: bool = False
+    """The operator asked for it, and it is not done."""
     totals: RoundTotals = RoundTotals()
 
 
@@ -76,7 +78,8 @@ def _checked(
         expected = getattr(default, field.name)
         if isinstance(expected, RoundTotals):
             continue
-        value = values.get(field.name)
+        # A wish that is newer than the file has its default.
+        value = values.get(field.name, expected)
         if isinstance(expected, tuple) and isinstance(value, list):
             value = tuple(str(one) for one in value)
         if type(value) is not type(expected):

@@ -1,11 +1,14 @@
-"""Mends what the queue gives: one extent after the other, or some side by side."""
+"""Mends what the queue gives: one extent after the other, or some side by side.
+
+Extents to compact are taken several at once, as many as fill a new one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final
 
 from engine.errors import (
     CorruptionError,
@@ -15,11 +18,14 @@ from engine.errors import (
     ExtentUnrecoverableError,
     NoSpaceError,
 )
+from engine.extents.buffers import SpareBuffers
 from engine.extents.writer import fragment_file_bytes
 from engine.ids import ExtentId
-from engine.maintenance.desired import Action, PoolFacts
+from engine.maintenance.batches import Batches, Look, LookAgain
+from engine.maintenance.compacting import Compacted, Compactor
+from engine.maintenance.desired import CHANGES, Action, PoolFacts
 from engine.maintenance.in_flight import EndedWork, InFlight
-from engine.maintenance.mending import Mender
+from engine.maintenance.mending import Mended, Mender
 from engine.maintenance.pacer import Pacer
 from engine.maintenance.queue import Work, WorkQueue
 from engine.maintenance.reconcile_parts import ReconcileParts
@@ -31,22 +37,45 @@ from engine.policy.pacing import Pace
 WINDOW_S: Final = 1.0
 """For how long one step keeps several extents in flight."""
 
-Look: TypeAlias = Callable[[ExtentId, PoolFacts], Difference | None]
-LookAgain: TypeAlias = Callable[[ExtentId, PoolFacts], None]
-
 
 class InterruptedWorkError(EngineError):
     """Maintenance was paused or is closing; the work is found again later."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkBench:
     """What the works of a round share."""
 
     mender: Mender
+    compactor: Compactor
     queue: WorkQueue
     tally: Tally
     pacer: Pacer
+
+
+def make_bench(parts: ReconcileParts, queue: WorkQueue, tally: Tally, pacer: Pacer) -> WorkBench:
+    """Return what works are done with; mending and compacting share their memory."""
+    buffers = SpareBuffers()
+    return WorkBench(
+        mender=Mender(
+            tables=parts.tables,
+            disks=parts.disks,
+            rebuilder=parts.rebuilder,
+            writer=parts.writer,
+            buffers=buffers,
+        ),
+        compactor=Compactor(
+            tables=parts.tables,
+            readers=parts.readers,
+            rebuilder=parts.rebuilder,
+            writer=parts.writer,
+            buffers=buffers,
+            percent=parts.topology.compact_percent,
+        ),
+        queue=queue,
+        tally=tally,
+        pacer=pacer,
+    )
 
 
 class Working:
@@ -70,14 +99,19 @@ class Working:
         self._queue: Final = bench.queue
         self._tally: Final = bench.tally
         self._pacer: Final = bench.pacer
+        self._mender: Final = bench.mender
+        self._compactor: Final = bench.compactor
+        self._batches: Final = Batches(bench.queue, look=look, look_again=look_again)
         self._look: Final = look
         self._look_again: Final = look_again
         self._stops: Final = stops
-        self._in_flight: Final = InFlight(bench.mender)
+        self._in_flight: Final = InFlight()
         self._taken: dict[ExtentId, int] = {}
         self.mended = False
         """Something was committed since the last scan began."""
         self.on_mended: list[Callable[[ExtentId, int], None]] = []
+        self.on_compacted: list[Callable[[ExtentId], None]] = []
+        """Hear of each extent that was tried, whether anything could be moved or not."""
 
     def close(self) -> None:
         """Take no more works."""
@@ -113,18 +147,34 @@ class Working:
                 return
             # Decided once more: its record and the disks may be others by now.
             found = self._look(work.extent_id, facts)
-            if found is None or found.desired.action not in (Action.REBUILD, Action.RECODE):
+            if found is None or found.desired.action not in CHANGES:
                 self._look_again(work.extent_id, facts)
-            elif self._has_room(work, found):
+            elif found.desired.action is Action.COMPACT:
+                self._start_batch(self._batches.gather(work, found, facts))
+            elif self._has_room(work, found, length_bytes=found.record.length_bytes):
                 self._tally.begin(work)
-                self._in_flight.start(work, found, partial(self._note_bytes, work.extent_id))
+                progress = partial(self._note_bytes, work.extent_id)
+                self._in_flight.start((work,), partial(self._mender.mend, found, progress))
 
-    def _has_room(self, work: Work, found: Difference) -> bool:
+    def _start_batch(self, batch: list[tuple[Work, Difference]]) -> None:
+        """Begin to compact the extents of *batch* into one; all wait if it has no room."""
+        works = tuple(work for work, _ in batch)
+        records = [found.record for _, found in batch]
+        live_bytes = sum(found.desired.live_bytes for _, found in batch)
+        if not self._has_room(*batch[0], length_bytes=live_bytes):
+            for work in works[1:]:
+                self._queue.add(work)
+            return
+        for work in works:
+            self._tally.begin(work)
+        self._in_flight.start(works, partial(self._compactor.compact, records, self._note_bytes))
+
+    def _has_room(self, work: Work, found: Difference, *, length_bytes: int) -> bool:
         """Reserve room for what *found* writes; hold *work* when there is none (P6)."""
         record, desired = found.record, found.desired
         form = desired.redundancy or record.redundancy
         count = fragment_count(form) if desired.redundancy else len(desired.indexes)
-        size = fragment_file_bytes(form, record.length_bytes)
+        size = fragment_file_bytes(form, length_bytes)
         try:
             self._taken[work.extent_id] = self._room.take(size, count)
         except NoSpaceError as error:
@@ -142,32 +192,63 @@ class Working:
         self._tally.add_bytes(extent_id, done_bytes)
 
     def _settle(self, ended: EndedWork, facts: PoolFacts, pace: Pace) -> None:
-        """File what became of a work."""
-        work = ended.work
-        committed = False
+        """File what became of works that were done as one."""
+        works, leader, written = ended.works, ended.works[0].extent_id, False
         try:
-            mended = ended.result()
-            committed = mended.committed
+            done = ended.result()
+            written = bool(done.moved) if isinstance(done, Compacted) else done.committed
         except (InterruptedWorkError, EngineStoppedError):
-            self._tally.put_back(work)
-            self._queue.add(work)
+            for work in works:
+                self._tally.put_back(work)
+                self._queue.add(work)
             raise
-        except ExtentUnrecoverableError as error:
-            self._tally.hold_lost(work, str(error))
-        except NoSpaceError as error:
-            self._hold_for_room(work, error)
-        except (CorruptionError, DeviceError) as error:
-            self._tally.hold_failed(work, str(error))
+        except (ExtentUnrecoverableError, NoSpaceError, CorruptionError, DeviceError) as error:
+            for work in works:
+                self._hold(work, error)
         else:
-            if committed:
-                self.mended = True
-                self._pacer.wrote(pace, mended.written_bytes)
-                self._tally.done(work, mended.written_bytes)
-                for hear in self.on_mended:
-                    hear(work.extent_id, mended.fragments)
+            if isinstance(done, Compacted):
+                self._settle_compacted(works, done, pace)
+                works = tuple(one for one in works if one.extent_id not in done.failed)
+            else:
+                self._settle_mended(works[0], done, pace)
+            # Part of it may be left: the fragments for which there was no disk.
+            for work in works:
+                self._look_again(work.extent_id, facts)
+        finally:
+            self._room.give_back(self._taken.pop(leader), written=written)
+
+    def _hold(self, work: Work, error: EngineError) -> None:
+        """Keep *work* with the reason why it could not be done."""
+        if isinstance(error, ExtentUnrecoverableError):
+            self._tally.hold_lost(work, str(error))
+        elif isinstance(error, NoSpaceError):
+            self._hold_for_room(work, error)
+        else:
+            self._tally.hold_failed(work, str(error))
+
+    def _settle_mended(self, work: Work, mended: Mended, pace: Pace) -> None:
+        if not mended.committed:
+            self._tally.put_back(work)
+            return
+        self.mended = True
+        self._pacer.wrote(pace, mended.written_bytes)
+        self._tally.done(work, mended.written_bytes)
+        for hear in self.on_mended:
+            hear(work.extent_id, mended.fragments)
+
+    def _settle_compacted(self, works: tuple[Work, ...], done: Compacted, pace: Pace) -> None:
+        self._pacer.wrote(pace, done.written_bytes)
+        moved_bytes = sum(done.moved.values())
+        for work in works:
+            extent_id = work.extent_id
+            if extent_id in done.failed:
+                self._tally.hold_failed(work, done.failed[extent_id])
+                continue
+            if extent_id in done.moved:
+                share = done.moved[extent_id] / moved_bytes
+                self._tally.done(work, round(done.written_bytes * share))
             else:
                 self._tally.put_back(work)
-            # Part of it may be left: the fragments for which there was no disk.
-            self._look_again(work.extent_id, facts)
-        finally:
-            self._room.give_back(self._taken.pop(work.extent_id), written=committed)
+            if extent_id not in done.unfitting:
+                for hear in self.on_compacted:
+                    hear(extent_id)

@@ -23,6 +23,8 @@ CHECKSUM_RESERVE_BYTES: Final = 8
 """What cksumvfs keeps of each page; its documentation fixes the number."""
 
 CACHE_BYTES: Final = 64 * MIB
+READER_CACHE_BYTES: Final = 8 * MIB
+"""Readers go through the tables once, piece by piece: what they met does not come again."""
 STATEMENTS_CACHED: Final = 256
 BUSY_MS_MAX: Final = 5000
 """How long SQLite waits for another connection's lock, in milliseconds."""
@@ -43,7 +45,7 @@ def _register_checksum_vfs() -> None:
     apsw.set_default_vfs(default)
 
 
-def connect(path: Path | str, *, flags: int) -> apsw.Connection:
+def connect(path: Path | str, *, flags: int, cache_bytes: int = CACHE_BYTES) -> apsw.Connection:
     """Open *path* with the settings every connection shares."""
     _register_checksum_vfs()
     connection = apsw.Connection(
@@ -53,7 +55,7 @@ def connect(path: Path | str, *, flags: int) -> apsw.Connection:
     connection.pragma("foreign_keys", 0)
     connection.pragma("trusted_schema", 0)
     connection.pragma("cell_size_check", 1)
-    connection.pragma("cache_size", -(CACHE_BYTES // KIB))
+    connection.pragma("cache_size", -(cache_bytes // KIB))
     connection.pragma("temp_store", 2)
     return connection
 
@@ -97,7 +99,7 @@ def open_database(path: Path | str) -> apsw.Connection:
 
 def open_reader(path: Path | str) -> apsw.Connection:
     """Open another connection that only reads committed groups."""
-    return connect(path, flags=apsw.SQLITE_OPEN_READONLY)
+    return connect(path, flags=apsw.SQLITE_OPEN_READONLY, cache_bytes=READER_CACHE_BYTES)
 
 
 def _use_wal(connection: apsw.Connection) -> None:

@@ -95,6 +95,12 @@ class ExtentTable:
         self._insert_fragments(record)
         self._remember(record)
 
+    def require_members(self, record: ExtentRecord) -> None:
+        """Raise DeviceGoneError when a disk of *record* was taken out since it was chosen."""
+        for ref in record.fragments:
+            if ref.disk_id in self._removed_disks:
+                raise DeviceGoneError(f"disk {ref.disk_id} is no member of the pool any more")
+
     def replace(self, record: ExtentRecord) -> None:
         """Give an extent other fragments; what it had before is dropped.
 
@@ -104,9 +110,7 @@ class ExtentTable:
             DeviceGoneError: one of its disks was taken out of the pool since it
                 was chosen; nothing is changed.
         """
-        for ref in record.fragments:
-            if ref.disk_id in self._removed_disks:
-                raise DeviceGoneError(f"disk {ref.disk_id} is no member of the pool any more")
+        self.require_members(record)
         old = self.get(record.extent_id)
         assert old is not None
         kept = {(ref.index, ref.layout) for ref in record.fragments}

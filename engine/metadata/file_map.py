@@ -134,6 +134,28 @@ class FileMap:
         self._count(map_id, segment.length)
         self._last.pop(map_id, None)
 
+    def move_segment(self, map_id: MapId, segment: Segment, extent_id: ExtentId, at: int) -> bool:
+        """Let *segment* be at *at* of another extent, which has the same bytes there.
+
+        Only if it is still exactly *segment*: what was overwritten, cut or
+        removed meanwhile stays as it is, and False is returned.
+        """
+        self._execute(
+            "UPDATE segment SET extent = ?, extent_offset = ?"
+            " WHERE map = ? AND offset = ? AND length = ? AND extent = ? AND extent_offset = ?",
+            (
+                extent_id,
+                at,
+                map_id,
+                segment.offset,
+                segment.length,
+                segment.extent_id,
+                segment.extent_offset,
+            ),
+        )
+        self._last.pop(map_id, None)
+        return bool(self._execute("SELECT changes()").get)
+
     def put_staged(self, map_id: MapId, offset: int, data: bytes) -> None:
         """Add staged rows for *data*, cut at 64 KiB; its range was cleared before."""
         for at in range(0, len(data), STAGED_ROW_BYTES_MAX):
@@ -229,7 +251,8 @@ class FileMap:
 
     def next_to_reap(self) -> tuple[MapId, int] | None:
         """Return a map that waits to be emptied, and from where on."""
-        row = self._read("SELECT map, from_offset FROM reap ORDER BY map LIMIT 1").fetchone()
+        query = "SELECT map, from_offset FROM reap WHERE map > 0 ORDER BY map LIMIT 1"
+        row = self._read(query).fetchone()
         return None if row is None else (MapId(row[0]), int(row[1]))
 
     def reaped(self, map_id: MapId) -> None:

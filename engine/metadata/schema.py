@@ -18,7 +18,8 @@ extent             extent records; ``check_hash`` covers the fragments too
 fragment           where each fragment is, with its header's BLAKE3
 damage             fragments found corrupt or missing on a present disk
 orphan             inodes without a name that were open when last seen
-reap               maps (from an offset on) that Collect still has to empty
+reap               maps (from an offset on) that Collect still has to empty;
+                   below zero: inodes that are gone, with attributes left
 dropped            extents whose files are still to be deleted from disks
 disk               members of the pool
 property           pool properties, by name

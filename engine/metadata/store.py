@@ -14,7 +14,6 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from types import TracebackType
 from typing import Final
 
 import apsw
@@ -26,6 +25,7 @@ from engine.format.staged import StagedDelete, StagedPut, encode_staged
 from engine.ids import Epoch, ExtentId, Generation, InodeId, LayoutId, MapId
 from engine.limits import GROUP_BYTES_MAX, GROUP_ROWS_MAX
 from engine.metadata.numbers import Numbers
+from engine.metadata.operation import Operation, OperationMark
 from engine.metadata.replay import Head, count_rows, write_head
 from engine.metadata.rows import DamageNote, Rows
 from engine.metadata.schema import TRACKED_TABLES
@@ -34,6 +34,9 @@ from engine.model.root import RootRecord
 
 OVERFULL_RATIO: Final = 8
 """At so many times its bounds a group takes nothing more until it was committed."""
+
+OVERFULL_AT_ONCE_RATIO: Final = OVERFULL_RATIO + 1
+"""Only here who did not wait beforehand is kept waiting where he is."""
 
 _LOSING_ERRORS: Final = (apsw.FullError, apsw.IOError, apsw.NoMemError, apsw.CorruptError)
 
@@ -44,35 +47,6 @@ class ClosedGroup:
 
     record: RootRecord
     encoded: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class OperationMark:
-    """Where an operation began: what was noted before it stays when it is undone."""
-
-    staged: int
-    undo_steps: int
-
-
-class Operation:
-    """One operation: a savepoint in the open group, all or nothing (C1)."""
-
-    __slots__ = ("_mark", "_store")
-
-    def __init__(self, store: MetadataStore) -> None:
-        self._store = store
-        self._mark = OperationMark(0, 0)
-
-    def __enter__(self) -> None:
-        self._mark = self._store.begin_operation()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._store.end_operation(error, self._mark)
 
 
 class MetadataStore:
@@ -97,11 +71,16 @@ class MetadataStore:
         self._stopped = ""
         self._started = False
         self.on_rollback: list[Callable[[], None]] = []
-        """What tables do when an operation rolls back: forget cached rows."""
+        """What tables do when rows are rolled back: forget what they cached."""
+        self.on_commit: list[Callable[[], None]] = []
+        """What is done as soon as a group is committed, under the lock."""
+        self.on_lost: list[Callable[[str], None]] = []
+        """Who hears, under the lock, why the open group is lost (C8)."""
         self.between_groups: Callable[[], None] = lambda: None
         """Runs behind each COMMIT, before the next BEGIN: the WAL's moment."""
         self._ended = threading.Event()
         self._rows_noted = 0
+        self._is_stuck = False
         self.pressure = threading.Event()
         """Set when the open group reached a bound and wants to be committed."""
 
@@ -194,7 +173,12 @@ class MetadataStore:
             self.lock.release()
             raise EngineStoppedError(self._stopped) from error
         self._depth += 1
-        return OperationMark(len(self._staged), len(self._undo_steps))
+        return OperationMark(
+            len(self._staged),
+            self._staged_bytes,
+            len(self._undo_steps),
+            self.connection.total_changes(),
+        )
 
     def on_undo(self, step: Callable[[], object]) -> None:
         """Have *step* run if the operation in hand, or one around it, is undone.
@@ -230,20 +214,24 @@ class MetadataStore:
             raise EngineStoppedError(self._stopped) from error
         self.connection.execute("ROLLBACK TO op")
         self.connection.execute("RELEASE op")
-        for operation in self._staged[mark.staged :]:
-            if isinstance(operation, StagedPut):
-                self._staged_bytes -= len(operation.data)
         del self._staged[mark.staged :]
+        self._staged_bytes = mark.noted_bytes
         while len(self._undo_steps) > mark.undo_steps:
             self._undo_steps.pop()()
-        for forget in self.on_rollback:
-            forget()
+        # Most refusals come before any change: then what tables remember is true.
+        if self.connection.total_changes() != mark.changes:
+            for forget in self.on_rollback:
+                forget()
         if isinstance(error, apsw.Error):
             raise DamagedDatabaseError(f"metadata database: {error}") from error
 
     def _lose_group(self, error: BaseException) -> None:
         """A lost group stops the engine (C8): nothing later may build on it."""
         self.stop(f"a metadata group was lost: {error}; reopen the pool")
+        while self._undo_steps:
+            self._undo_steps.pop()()
+        for hear in self.on_lost:
+            hear(self._stopped)
         if self._session is not None:
             self._session.close()
             self._session = None
@@ -269,29 +257,35 @@ class MetadataStore:
         """Rows changed in the open group, untracked ones included."""
         return self.connection.total_changes() - self._rows_before
 
-    def wait_for_room(self, timeout_s: float) -> None:
-        """Wait while the open group is far beyond its bounds (P8).
+    def has_room(self) -> bool:
+        """Whether the open group takes more now (P8). No lock."""
+        return not self._is_beyond(OVERFULL_RATIO)
+
+    def wait_for_room(self, timeout_s: float, beyond: int = OVERFULL_RATIO) -> None:
+        """Wait while the open group is more than *beyond* times its bounds (P8).
 
         Only where commits cannot keep up: a group is asked to end at its bound,
-        long before. Never under the write lock.
+        long before. Never under the write lock. Once one has waited in vain, no
+        other waits for the same group: many that wait would wait one by one.
 
         Raises:
             EngineStoppedError: it did not become smaller in time.
         """
-        if not self._is_overfull():
+        if not self._is_beyond(beyond):
             return
         self.pressure.set()
         deadline_s = self._clock.monotonic_s() + timeout_s
-        while self._is_overfull():
+        while self._is_beyond(beyond):
             self.require_running()
-            if self._clock.monotonic_s() >= deadline_s:
+            if self._is_stuck or self._clock.monotonic_s() >= deadline_s:
+                self._is_stuck = True
                 raise EngineStoppedError("the journals do not keep up with the changes")
             self._ended.wait(0.05)
 
-    def _is_overfull(self) -> bool:
+    def _is_beyond(self, ratio: int) -> bool:
         return (
-            self._rows_noted > OVERFULL_RATIO * GROUP_ROWS_MAX
-            or self._staged_bytes > OVERFULL_RATIO * GROUP_BYTES_MAX
+            self._rows_noted > ratio * GROUP_ROWS_MAX
+            or self._staged_bytes > ratio * GROUP_BYTES_MAX
         )
 
     def dirty_age_s(self) -> float:
@@ -346,6 +340,7 @@ class MetadataStore:
         self._dirty_since_s = None
         self.pressure.clear()
         self._rows_noted = 0
+        self._is_stuck = False
         self._ended.set()
         self._ended.clear()
 
@@ -392,6 +387,8 @@ class MetadataStore:
         connection.execute("INSERT INTO outbox VALUES (?, ?)", (record.generation, encoded))
         write_head(connection, record, digest)
         connection.execute("COMMIT")
+        for done in self.on_commit:
+            done()
         self._template = replace(record, changeset=b"", staged=b"")
         self._previous_hash = digest
         self._numbers.promised(record.high_water)

@@ -12,8 +12,10 @@ import time
 from types import TracebackType
 from typing import Final, cast
 
-_BUCKETS: Final = 32
-"""The last one begins at 2**30 µs: nobody holds a lock for eighteen minutes."""
+_BUCKETS: Final = 64
+"""More than the nanoseconds of the clock have bits, so none is ever out of range."""
+
+_now_ns: Final = time.perf_counter_ns
 
 
 class WriteLock:
@@ -26,57 +28,59 @@ class WriteLock:
     (1, True)
     """
 
-    __slots__ = ("_depth", "_holds", "_lock", "_owner", "_taken_ns")
+    # Every operation takes it several times over, so each taking is one call here.
+
+    __slots__ = ("_depth", "_holds", "_lock", "_taken_ns")
 
     def __init__(self) -> None:
         self._lock: Final = threading.RLock()
         self._depth = 0
-        self._owner = 0
         self._taken_ns = 0
         self._holds: Final = [0] * _BUCKETS
 
     def acquire(self) -> None:
         """Take it; the thread that holds it may take it again."""
         self._lock.acquire()
-        self._depth += 1
-        if self._depth == 1:
-            self._owner = threading.get_ident()
-            self._taken_ns = time.perf_counter_ns()
+        if self._depth:
+            self._depth += 1
+        else:
+            self._depth = 1
+            self._taken_ns = _now_ns()
 
     def release(self) -> None:
         """Give it back, as often as it was taken."""
-        self._depth -= 1
-        if not self._depth:
-            self._count_hold()
+        if self._depth > 1:
+            self._depth -= 1
+        else:
+            self._depth = 0
+            self._holds[((_now_ns() - self._taken_ns) // 1000).bit_length()] += 1
         self._lock.release()
 
     def condition(self) -> threading.Condition:
         """Return a condition of this lock; a wait on it ends the hold, however deep."""
         return threading.Condition(cast(threading.RLock, self))
 
-    def _count_hold(self) -> None:
-        self._owner = 0
-        held_us = (time.perf_counter_ns() - self._taken_ns) // 1000
-        self._holds[min(held_us.bit_length(), _BUCKETS - 1)] += 1
-
     # What ``threading.Condition`` asks of a re-entrant lock
 
     def _is_owned(self) -> bool:
-        return self._owner == threading.get_ident()
+        if not self._lock.acquire(blocking=False):
+            return False
+        # Free just now, or ours: only then somebody has taken it before.
+        owned = self._depth > 0
+        self._lock.release()
+        return owned
 
     def _release_save(self) -> int:
-        depth, self._depth = self._depth, 0
-        self._count_hold()
+        depth = self._depth
         for _ in range(depth):
-            self._lock.release()
+            self.release()
         return depth
 
     def _acquire_restore(self, depth: int) -> None:
         for _ in range(depth):
             self.acquire()
 
-    def __enter__(self) -> None:
-        self.acquire()
+    __enter__ = acquire
 
     def __exit__(
         self,
@@ -84,7 +88,12 @@ class WriteLock:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.release()
+        if self._depth > 1:
+            self._depth -= 1
+        else:
+            self._depth = 0
+            self._holds[((_now_ns() - self._taken_ns) // 1000).bit_length()] += 1
+        self._lock.release()
 
     def holds(self) -> int:
         """Return how often it was held, from the outermost taking on. Any thread."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 from engine.ids import ExtentId
 
@@ -21,7 +22,7 @@ class WorkKind(StrEnum):
     POLICY = "policy"
     TIER = "tier"
     REBALANCE = "rebalance"
-    COMPACTION = "compaction"
+    COMPACT = "compact"
 
 
 _KIND_ORDER = {kind: order for order, kind in enumerate(WorkKind)}
@@ -35,13 +36,20 @@ class WorkOrder:
     kind: WorkKind
     exposure: int
     priority: int = 0
+    live_permille: int = 0
+    """Of an extent to compact: the live share of its bytes."""
 
 
-def work_key(work: WorkOrder) -> tuple[bool, int, int, int, int]:
+WorkKey: TypeAlias = tuple[bool, bool, int, int, int, int, int]
+
+
+def work_key(work: WorkOrder) -> WorkKey:
     """Return the sort key: most exposed, operator's priority, kind, id.
 
     Lost extents (exposure -1) come last: no work can mend them, and those that
-    survive no further loss must not wait behind them.
+    survive no further loss must not wait behind them. Compaction comes behind
+    everything else, also where its extents survive fewer losses by their policy:
+    it makes nothing safer. The deadest go first, then the oldest.
 
     >>> works = [
     ...     WorkOrder(extent_id=ExtentId(i), kind=kind, exposure=exposure)
@@ -55,8 +63,10 @@ def work_key(work: WorkOrder) -> tuple[bool, int, int, int, int]:
     """
     return (
         work.exposure < 0,
+        work.kind is WorkKind.COMPACT,
         work.exposure,
         -work.priority,
         _KIND_ORDER[work.kind],
+        work.live_permille,
         work.extent_id,
     )

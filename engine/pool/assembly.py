@@ -35,9 +35,10 @@ from engine.pool.properties import PoolProperties
 from engine.pool.reserve import MetadataRoom
 from engine.pool.whereabouts import KnownDisk, Whereabouts
 from engine.vfs.files import Files
-from engine.vfs.filesystem import EngineFileSystem, FileSystemParts
+from engine.vfs.filesystem import EngineFileSystem
 from engine.vfs.handles import Handles
 from engine.vfs.landing import Landing
+from engine.vfs.parts import FileSystemParts
 from engine.vfs.pending import Pending, Placement
 from engine.vfs.policy import FilePolicies
 from engine.vfs.space import Measured, SpaceAccount
@@ -100,6 +101,8 @@ class Engine:
             clock=clock,
             lock=store.lock,
         )
+        store.on_commit.append(self.pending.group_committed)
+        store.on_lost.append(self.pending.group_lost)
         self.landing = Landing(
             tables=tables,
             pending=self.pending,

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 from engine.clock import Clock, SystemClock
 from engine.device.directory import DirectoryDevice
-from engine.device.directory_setup import prepare_disk
-from engine.device.names import FOLDERS, LABEL_NAME, LOCK_NAME
-from engine.errors import DamagedRecordError, DeviceError, NameTakenError, PoolError, UsageError
-from engine.format.label import decode_label, encode_label
+from engine.device.names import FOLDERS, LABEL_NAME
+from engine.errors import DamagedRecordError, DeviceError, PoolError, UsageError
+from engine.format.label import decode_label
 from engine.ids import NO_MAP, ROOT_INODE, DiskId, DiskUuid, Epoch, Generation, PoolUuid
 from engine.limits import DISKS_MAX
 from engine.metadata.commit import Committer
@@ -40,7 +39,8 @@ from engine.pool.config import (
     make_directory,
     save_config,
 )
-from engine.pool.devices import require_directory, shared_devices
+from engine.pool.devices import DiskOpener, shared_devices
+from engine.pool.joining import make_disk, undo_disk
 from engine.pool.ownership import PoolLock
 from engine.pool.properties import PoolProperties, store_properties
 from engine.pool.reserve import fill_reserve
@@ -72,16 +72,17 @@ def create_pool(
     Raises:
         PoolError, PolicyError, UsageError, DeviceError: one sentence why not.
     """
-    plans = [DiskPlan(path=require_directory(plan.path), tier=plan.tier) for plan in disks]
+    opener = DiskOpener()
+    plans = [DiskPlan(path=opener.find_directory(plan.path), tier=plan.tier) for plan in disks]
     _check_request(pool_dir, name, plans)
     check_policy(properties.redundancy, len(plans))
     for plan in plans:
-        refuse_labelled(plan.path)
+        opener.ask(plan.path, partial(refuse_labelled, plan.path))
     warnings = shared_devices([plan.path for plan in plans])
     is_new = not pool_dir.exists()
     make_directory(pool_dir)
     lock = PoolLock(pool_dir)
-    creation = _Creation(pool_dir, name, plans, properties, clock or SystemClock())
+    creation = _Creation(pool_dir, name, plans, properties, clock or SystemClock(), opener)
     try:
         creation.run()
     except BaseException:
@@ -144,7 +145,9 @@ class _Creation:
         plans: list[DiskPlan],
         properties: PoolProperties,
         clock: Clock,
+        opener: DiskOpener,
     ) -> None:
+        self._opener = opener
         self._pool_dir = pool_dir
         self._name = name
         self._properties = properties
@@ -163,7 +166,6 @@ class _Creation:
             for number, plan in enumerate(plans, 1)
         ]
         self._devices: dict[DiskUuid, DirectoryDevice] = {}
-        self._prepared: list[DiskRecord] = []
 
     def run(self) -> None:
         """Label the disks, write the first root, and last the configuration."""
@@ -190,25 +192,18 @@ class _Creation:
         )
 
     def _label(self, record: DiskRecord, journal_set: tuple[DiskUuid, ...]) -> None:
-        try:
-            prepare_disk(record.path)
-        except NameTakenError as error:
-            raise PoolError(f"{record.path} is a disk already") from error
-        self._prepared.append(record)
-        device = DirectoryDevice.open(record.path)
-        self._devices[record.uuid] = device
-        device.set_label(
-            encode_label(
-                DiskLabel(
-                    pool_uuid=self._uuid,
-                    pool_name=self._name,
-                    disk_uuid=record.uuid,
-                    disk_name=record.name,
-                    tier=record.tier,
-                    epoch=FIRST_EPOCH,
-                    journal_set=journal_set,
-                )
-            )
+        label = DiskLabel(
+            pool_uuid=self._uuid,
+            pool_name=self._name,
+            disk_uuid=record.uuid,
+            disk_name=record.name,
+            tier=record.tier,
+            epoch=FIRST_EPOCH,
+            journal_set=journal_set,
+        )
+        path = record.path
+        self._devices[record.uuid] = self._opener.ask(
+            path, partial(make_disk, path, label), let_go=partial(undo_disk, path)
         )
 
     def _write_first_root(self, journal_set: tuple[DiskUuid, ...]) -> None:
@@ -281,15 +276,11 @@ class _Creation:
 
     def undo(self, *, remove_directory: bool) -> None:
         """Remove what was made; the disks were empty of labels before."""
-        for record in self._prepared:
+        for record in self._records:
             device = self._devices.get(record.uuid)
             if device is not None:
-                with suppress(DeviceError):
-                    device.close()
-            for folder in FOLDERS:
-                shutil.rmtree(Path(record.path) / folder, ignore_errors=True)
-            for name in (LABEL_NAME, LOCK_NAME):
-                (Path(record.path) / name).unlink(missing_ok=True)
+                with suppress(DeviceError):  # One that hangs now keeps what it has.
+                    self._opener.ask(record.path, partial(undo_disk, record.path, device))
         for path in self._pool_dir.iterdir():
             path.unlink()
         if remove_directory:

@@ -9,7 +9,6 @@ from engine.errors import QuorumError, UsageError
 from engine.model.disk import DiskRecord
 from engine.observe.events import EventSeverity
 from engine.pool.assembly import Engine
-from engine.pool.devices import require_directory
 from engine.pool.disk_set import DETACHED_REASON
 from engine.pool.membership import CHANGE_S_MAX, Membership
 
@@ -66,7 +65,7 @@ class Detaching:
             UsageError: it is there already, or not at that path.
         """
         membership, disks = self._membership, self._base.disks
-        real = require_directory(path) if path else record.path
+        real = membership.opener.find_directory(path) if path else record.path
         with membership.lock:
             if disks.is_present(record.disk_id):
                 raise UsageError(f"{record.name} is there already, at {record.path}")

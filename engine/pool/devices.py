@@ -6,8 +6,9 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from engine.device.directory import DirectoryDevice
 from engine.device.protocol import Device
@@ -16,6 +17,9 @@ from engine.format.label import decode_label
 from engine.ids import DiskUuid, PoolUuid
 from engine.limits import DEVICE_CALL_S_MAX, DISKS_MAX
 from engine.pool.config import DiskPath
+
+_EVERY_PATH: Final = "the disks of the pool"
+"""What a question about all paths is told apart by: it must not keep one of them busy."""
 
 D = TypeVar("D")
 T = TypeVar("T")
@@ -85,6 +89,22 @@ class DiskOpener:
         """Return what *opening* does for the disk at *path*, as ``ask``."""
         return self.ask(path, opening, let_go=lambda late: late.close())
 
+    def find_directory(self, path: str) -> str:
+        """Return the real path of the directory *path*.
+
+        Raises:
+            PoolError: it is none.
+            DeviceSlowError: as ``ask``.
+        """
+        return self.ask(path, lambda: require_directory(path))
+
+    def find_shared(self, path: str, others: Sequence[str]) -> list[str]:
+        """Return warnings of *others* on the device of *path*; none when one of them hangs."""
+        with suppress(DeviceSlowError):
+            warnings = self.ask(_EVERY_PATH, lambda: shared_devices([*others, path]))
+            return [text for text in warnings if path in text]
+        return []
+
     def ask(
         self, path: str, call: Callable[[], T], *, let_go: Callable[[T], object] = lambda late: None
     ) -> T:
@@ -125,15 +145,20 @@ class DiskOpener:
         except BaseException as error:  # whatever it is, it belongs to who waits
             failure = error
         with self._lock:
-            self._under_way.discard(path)
-            is_wanted = not future.cancelled()
-            if is_wanted and brought:
-                future.set_result(brought[0])
-            elif is_wanted:
-                future.set_exception(failure)
-        if not is_wanted:
+            if not future.cancelled():
+                self._under_way.discard(path)
+                if brought:
+                    future.set_result(brought[0])
+                else:
+                    future.set_exception(failure)
+                return
+        try:
             for late in brought:
                 let_go(late)
+        finally:
+            # Only now may the next one go there.
+            with self._lock:
+                self._under_way.discard(path)
 
 
 def at_once(disks: Sequence[D], ask: Callable[[D], object], *, place: Callable[[D], str]) -> None:

@@ -17,10 +17,17 @@ from engine.model.disk import DiskState
 from engine.model.redundancy import Redundancy, parse_redundancy, tolerance
 from engine.observe.events import EventSeverity
 from engine.pool.directory_listing import DirectoryListing
+from engine.pool.policy_plans import PolicyPlans
 from engine.pool.pool import Pool
 from engine.pool.properties import store_properties
 from engine.pool.topology import PoolTopology
-from engine.status.answers import DirectoryEntryView, OrphanView, PolicyView, WhereView
+from engine.status.answers import (
+    DirectoryEntryView,
+    OrphanView,
+    PlanView,
+    PolicyView,
+    WhereView,
+)
 from engine.units import format_bytes
 from engine.vfs.virtual_xattrs import INHERIT
 
@@ -35,6 +42,7 @@ class FileVerbs:
         self._pool = pool
         self._engine = pool.engine
         self._base = pool.engine.base
+        self._plans = PolicyPlans(pool)
 
     def where(self, path: str) -> WhereView:
         """Return where the file is. UsageError when there is none."""
@@ -67,16 +75,20 @@ class FileVerbs:
 
     # Policy
 
+    def plan_redundancy(self, path: str, redundancy: str) -> PlanView:
+        """Return what ``set_redundancy`` would mean; changes nothing."""
+        wanted = _wanted(redundancy)
+        if path:
+            folder = path.rstrip("/").rpartition("/")[0]
+            above = self._find(folder) if path.strip("/") else None
+            return self._plans.of_inode(_shown(path), self._find(path), above, wanted)
+        return self._plans.of_pool(_of_pool(wanted))
+
     def set_redundancy(self, path: str, redundancy: str) -> str:
         """Set the policy of a file, a directory, or the pool (``path`` empty); empty inherits."""
         self._require_writable()
-        wanted = None if redundancy in ("", INHERIT) else parse_redundancy(redundancy)
-        if path:
-            sentence = self._set_of_inode(path, wanted)
-        elif wanted is None:
-            raise UsageError("the pool has nothing to inherit from: write rs:4+2 or copies:3")
-        else:
-            sentence = self._set_of_pool(wanted)
+        wanted = _wanted(redundancy)
+        sentence = self._set_of_inode(path, wanted) if path else self._set_of_pool(_of_pool(wanted))
         self._engine.make_safe(self._base.store.open_generation, SAFE_S_MAX)
         self._base.events.record(EventSeverity.INFO, "policy", sentence)
         self._pool.maintenance.wake.set()
@@ -216,3 +228,14 @@ class FileVerbs:
 def _shown(path: str) -> str:
     """Return *path* as it can be printed."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _wanted(text: str) -> Redundancy | None:
+    """Return the redundancy that *text* writes; None inherits."""
+    return None if text in ("", INHERIT) else parse_redundancy(text)
+
+
+def _of_pool(wanted: Redundancy | None) -> Redundancy:
+    if wanted is None:
+        raise UsageError("the pool has nothing to inherit from: write rs:4+2 or copies:3")
+    return wanted

@@ -30,7 +30,7 @@ from engine.pool.config import (
     with_disk_names,
     write_durably,
 )
-from engine.pool.devices import DiskOpener, at_once, require_directory
+from engine.pool.devices import DiskOpener, at_once
 from engine.pool.ownership import PoolLock
 from engine.pool.reserve import fill_reserve
 
@@ -190,7 +190,7 @@ def _opened(
 
 def _open_one(given: str, opener: DiskOpener) -> tuple[GivenDisk, BoundedDevice | None]:
     try:
-        path = opener.ask(given, lambda: require_directory(given))
+        path = opener.find_directory(given)
     except DeviceError as error:
         return GivenDisk(path=given, label=None, problem=str(error)), None
     try:

@@ -40,19 +40,24 @@ def label_disk(record: DiskRecord, template: RootRecord) -> DirectoryDevice:
         PoolError: it is a disk already.
         DeviceError: as the directory says; what was made is removed again.
     """
+    return make_disk(record.path, _label_of(record, template))
+
+
+def make_disk(path: str, label: DiskLabel) -> DirectoryDevice:
+    """Make the directory *path* the disk of *label* and return it, open; as ``label_disk``."""
     try:
-        prepare_disk(record.path)
+        prepare_disk(path)
     except NameTakenError as error:
-        raise PoolError(f"{record.path} is a disk already") from error
+        raise PoolError(f"{path} is a disk already") from error
     try:
-        device = DirectoryDevice.open(record.path)
+        device = DirectoryDevice.open(path)
         try:
-            device.set_label(encode_label(_label_of(record, template)))
+            device.set_label(encode_label(label))
         except BaseException:
             device.close()
             raise
     except BaseException:
-        unlabel_disk(record.path)
+        unlabel_disk(path)
         raise
     return device
 
@@ -67,6 +72,13 @@ def _label_of(record: DiskRecord, template: RootRecord) -> DiskLabel:
         epoch=template.epoch,
         journal_set=template.journal_set,
     )
+
+
+def undo_disk(path: str, device: DirectoryDevice) -> None:
+    """Let go of what ``make_disk`` made at *path*: it is what it was before."""
+    with suppress(DeviceError):
+        device.close()
+    unlabel_disk(path)
 
 
 def unlabel_disk(path: str) -> None:

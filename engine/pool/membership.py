@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,6 +20,7 @@ from engine.errors import (
     CorruptionError,
     DeviceError,
     DeviceGoneError,
+    DeviceSlowError,
     EngineStoppedError,
     QuorumError,
     UsageError,
@@ -31,9 +34,9 @@ from engine.policy.journal_set import choose_journal_set
 from engine.pool.assembly import Engine
 from engine.pool.config import DiskPath, load_config, save_config
 from engine.pool.create import refuse_labelled
-from engine.pool.devices import DiskOpener, require_directory, shared_devices
+from engine.pool.devices import DiskOpener
 from engine.pool.disk_set import DiskPresence
-from engine.pool.joining import holds_root, is_leftover, label_disk, unlabel_disk
+from engine.pool.joining import holds_root, is_leftover, label_disk, undo_disk, unlabel_disk
 from engine.pool.journal_reach import JournalReach
 
 CHANGE_S_MAX = 60.0
@@ -283,21 +286,29 @@ class Membership:
         unknown to an open; a crash between leaves a line that does no harm, and
         a directory that the next ``add`` of it finishes.
         """
-        real = require_directory(path)
+        real = self.opener.find_directory(path)
         with self.lock:
             others = [one.record.path for one in self._disks.presences() if one.present]
             record = self.join(real, tier, marks)
-            warnings = [text for text in shared_devices([*others, real]) if real in text]
-        return [*warnings, f"{record.name} is disk {record.uuid} at {real}, tier {tier}"]
+        return [
+            *self.opener.find_shared(real, others),
+            f"{record.name} is disk {record.uuid} at {real}, tier {tier}",
+        ]
 
     def join(self, real: str, tier: Tier, marks: DiskMarks = NO_MARKS) -> DiskRecord:
-        """Make the directory *real* a disk, and wait until it is a member; lock held."""
+        """Make the directory *real* a disk, and wait until it is a member; lock held.
+
+        One that stops answering is given up; what was made of it is removed again
+        once it answers.
+        """
         if len(self._disks.presences()) >= DISKS_MAX:
             raise UsageError(f"a pool has at most {DISKS_MAX} disks")
         if self.refuse_taken(real):
-            unlabel_disk(real)
-        record = self._new_record(real, tier)
-        device = label_disk(record, self._base.store.template)
+            self.opener.ask(real, lambda: unlabel_disk(real))
+        record, template = self._new_record(real, tier), self._base.store.template
+        device = self.opener.ask(
+            real, lambda: label_disk(record, template), let_go=partial(undo_disk, real)
+        )
         generation = self._insert(record, marks, device)
         self._disks.add(record, device, marks=marks)
         # First the journals: with too many of the old ones gone, only a J with
@@ -316,7 +327,11 @@ class Membership:
 
         Raises:
             PoolError: it is a disk of this pool or another, or somebody's data.
+            DeviceSlowError: it does not answer.
         """
+        return self.opener.ask(real, lambda: self._is_leftover(real))
+
+    def _is_leftover(self, real: str) -> bool:
         template = self._base.store.template
         reach = JournalReach(self._disks)
         if is_leftover(
@@ -358,8 +373,8 @@ class Membership:
                 store.take_header(replace(template, members=(*template.members, record.uuid)))
                 return store.open_generation
         except BaseException:
-            device.close()
-            unlabel_disk(record.path)
+            with suppress(DeviceSlowError):
+                self.opener.ask(record.path, partial(undo_disk, record.path, device))
             raise
 
     def write_config(self, records: Sequence[DiskRecord]) -> None:

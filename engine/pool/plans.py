@@ -9,7 +9,7 @@ from typing import Final
 
 from blake3 import blake3
 
-from engine.errors import PoolBusyError, PoolError, UsageError
+from engine.errors import DeviceError, PoolBusyError, PoolError, UsageError
 from engine.ids import DiskId
 from engine.metadata.members import count_fragments
 from engine.model.disk import DiskRecord, DiskState
@@ -18,7 +18,6 @@ from engine.policy.capacity import reserve_bytes
 from engine.policy.forecast import Forecast
 from engine.policy.placement import DiskSpace
 from engine.policy.plan import DiskVerb, PlanFacts, Ruling, judge
-from engine.pool.devices import require_directory
 from engine.pool.disk_set import DiskPresence
 from engine.pool.health_view import ERROR_KINDS
 from engine.pool.outlook import Lookout, Outlook
@@ -100,7 +99,7 @@ class Plans:
     def _newcomer(self, old: DiskRecord, path: str) -> tuple[DiskSpace | None, str]:
         """Return the room at *path*, and why it cannot replace *old*; empty when it can."""
         try:
-            real = require_directory(path)
+            real = self._pool.membership.opener.find_directory(path)
             if known := [
                 space
                 for one in self._base.disks.presences()
@@ -110,9 +109,10 @@ class Plans:
             ]:
                 return known[0], ""
             self._pool.membership.refuse_taken(real)
-            facts = os.statvfs(real)
-            group = str(os.stat(real).st_dev)
-        except (PoolError, OSError) as error:
+            opener = self._pool.membership.opener
+            facts = opener.ask(real, lambda: os.statvfs(real))
+            group = str(opener.ask(real, lambda: os.stat(real)).st_dev)
+        except (PoolError, DeviceError, OSError) as error:
             return None, str(error)
         total = facts.f_blocks * facts.f_frsize
         return (

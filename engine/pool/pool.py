@@ -264,6 +264,7 @@ class Pool:
         # the operator hears that it is not.
         if engine.base.store.started:
             try:
+                engine.tree.accessed.store()
                 # Where journals or disks are missing, waiting long brings nothing.
                 engine.syncer.sync_all(_THREAD_S_MAX if engine.refusal() else LANDING_S_MAX)
             except EngineError as error:

@@ -10,6 +10,7 @@ from engine.errors import UsageError
 from engine.metadata.members import MemberTable
 from engine.model.disk import Tier
 from engine.model.redundancy import ErasureCoding, Redundancy, parse_redundancy, tolerance
+from engine.policy.compaction import COMPACT_PERCENT
 
 
 class Narrow(StrEnum):
@@ -27,6 +28,9 @@ REBUILD_DELAY_S: Final = 600.0
 WIDEN_DELAY_S: Final = 24 * 3600.0
 """How long the full width must have been healthy before extents go back to it."""
 
+COMPACT_PERCENT_MAX: Final = 90
+"""Above, ten bytes and more are written for each that is freed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolProperties:
@@ -37,12 +41,19 @@ class PoolProperties:
     narrow: Narrow = Narrow.OFF
     rebuild_delay_s: float = REBUILD_DELAY_S
     widen_delay_s: float = WIDEN_DELAY_S
+    compact_percent: int = COMPACT_PERCENT
+    """Live share below which an extent is compacted, in percent; 0 turns it off."""
     created_ns: int = 0
     """When the pool was made (epoch nanoseconds); 0 is not known."""
 
     def __post_init__(self) -> None:
         if self.rebuild_delay_s < 0 or self.widen_delay_s < 0:
             raise UsageError("a delay cannot be negative")
+        if not 0 <= self.compact_percent <= COMPACT_PERCENT_MAX:
+            raise UsageError(
+                f"extents are compacted below 1 to {COMPACT_PERCENT_MAX} % of live bytes;"
+                " 0 turns it off"
+            )
 
     @property
     def tolerance(self) -> int:
@@ -59,6 +70,7 @@ def load_properties(members: MemberTable) -> PoolProperties:
         narrow=Narrow(members.property("narrow", str(default.narrow))),
         rebuild_delay_s=float(members.property("rebuild_delay_s", str(default.rebuild_delay_s))),
         widen_delay_s=float(members.property("widen_delay_s", str(default.widen_delay_s))),
+        compact_percent=int(members.property("compact_percent", str(default.compact_percent))),
         created_ns=int(members.property("created_ns", str(default.created_ns))),
     )
 

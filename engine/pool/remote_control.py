@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -39,10 +40,17 @@ class RemoteControl:
     Every verb raises what the engine raised there (its class or the nearest
     base), PoolBusyError when the owner went away or does not answer in time,
     and ForeignReplyError when it answers in words this release does not know.
+
+    With *reach* it follows the pool: after the owner went away, the next verb
+    goes to the owner of then. A verb that got no answer is never sent again.
     """
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(
+        self, connection: socket.socket, *, reach: Callable[[], socket.socket | None] | None = None
+    ) -> None:
         self._connection = connection
+        self._reach = reach
+        self._broken = False
         self._lock = threading.Lock()
         self.disks = RemoteDisks(self._ask)
         self.work = RemoteWork(self._ask)
@@ -125,23 +133,51 @@ class RemoteControl:
         """Send one request and decode its answer."""
         given = {name: encode(value) for name, value in arguments.items()}
         with self._lock:
+            if self._reach is not None and (self._broken or self._is_ended()):
+                self._reach_again(self._reach)
             try:
                 send_line(self._connection, {"verb": verb, "arguments": given})
                 reply = self._reader.read()
             except TimeoutError as error:
-                self._connection.close()  # A late answer must not be taken for the next one.
+                self._break()  # A late answer must not be taken for the next one.
                 raise PoolBusyError(
                     f"the process that has the pool open did not answer {verb!r} in time"
                 ) from error
             except OSError as error:
+                self._break()
                 raise PoolBusyError(_gone(verb)) from error
-        if reply is None:
-            raise PoolBusyError(_gone(verb))
+            if reply is None:
+                self._break()
+                raise PoolBusyError(_gone(verb))
         if "error" in reply:
             raise revive_error(reply["error"], str(reply.get("sentence")))
         if "result" not in reply:
             raise ForeignReplyError(f"the answer to {verb!r} is not one this release knows")
         return decode(expected, reply["result"])
+
+    def _is_ended(self) -> bool:
+        """Whether the owner closed its end while nobody asked: then nothing is lost by another."""
+        look = select.poll()
+        look.register(self._connection, select.POLLIN)
+        # A socket with a timeout waits for it in ``recv``, whatever flags say.
+        if not look.poll(0):
+            return False
+        try:
+            return not self._connection.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return True
+
+    def _break(self) -> None:
+        self._broken = True
+        self._connection.close()
+
+    def _reach_again(self, reach: Callable[[], socket.socket | None]) -> None:
+        connection = reach()
+        self._break()
+        if connection is None:
+            raise PoolBusyError("no process has the pool open now; the next one is waited for")
+        self._connection, self._broken = connection, False
+        self._reader = LineReader(connection, bytes_max=CONTROL_REPLY_BYTES_MAX)
 
 
 def _gone(verb: str) -> str:
@@ -157,6 +193,28 @@ def reach_owner(
         PoolError: the socket is another user's.
         PoolBusyError: the owner exists but does not take the connection.
     """
+    connection = _connect(pool_directory, timeout_s)
+    return None if connection is None else RemoteControl(connection)
+
+
+def follow_owner(
+    pool_directory: Path, *, timeout_s: float = CONTROL_ANSWER_S
+) -> RemoteControl | None:
+    """Return control as ``reach_owner`` does, through whatever process has the pool open next.
+
+    Raises:
+        PoolError: the socket is another user's.
+        PoolBusyError: the owner exists but does not take the connection.
+    """
+
+    def reach() -> socket.socket | None:
+        return _connect(pool_directory, timeout_s)
+
+    connection = reach()
+    return None if connection is None else RemoteControl(connection, reach=reach)
+
+
+def _connect(pool_directory: Path, timeout_s: float) -> socket.socket | None:
     for path in candidate_paths(pool_directory):
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(timeout_s)
@@ -176,5 +234,5 @@ def reach_owner(
         if failure is not None:
             connection.close()
             raise failure
-        return RemoteControl(connection)
+        return connection
     return None

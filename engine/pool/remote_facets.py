@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias, TypeVar
 
 from engine.status.answers import (
     AuditView,
+    CompactionView,
     DirectoryEntryView,
     OrphanView,
     PlanView,
@@ -112,6 +113,18 @@ class RemoteWork:
         """Let the owner spread fragments evenly."""
         return self._ask("work.rebalance", str)
 
+    def compact(self) -> str:
+        """Let the owner compact half-dead extents."""
+        return self._ask("work.compact", str)
+
+    def plan_compaction(self) -> CompactionView:
+        """Ask what compacting would mean."""
+        return self._ask("work.plan_compaction", CompactionView)
+
+    def set_compaction(self, percent: int) -> str:
+        """Set there below which live share extents are compacted."""
+        return self._ask("work.set_compaction", str, percent=percent)
+
     def list_work(self, limit: int) -> Sequence[WorkItemView]:
         """Return the items there."""
         return self._ask("work.list_work", tuple[WorkItemView, ...], limit=limit)
@@ -166,6 +179,10 @@ class RemoteFiles:
         """Return entries with their health."""
         expected = tuple[DirectoryEntryView, ...]
         return self._ask("files.list_directory", expected, path=path, limit=limit)
+
+    def plan_redundancy(self, path: str, redundancy: str) -> PlanView:
+        """Let the owner plan a policy."""
+        return self._ask("files.plan_redundancy", PlanView, path=path, redundancy=redundancy)
 
     def set_redundancy(self, path: str, redundancy: str) -> str:
         """Set the policy there."""

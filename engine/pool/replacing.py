@@ -8,7 +8,6 @@ from engine.errors import UsageError
 from engine.model.disk import DiskRecord, DiskState, Tier
 from engine.observe.events import EventSeverity
 from engine.pool.assembly import Engine
-from engine.pool.devices import require_directory
 from engine.pool.membership import Membership
 
 
@@ -31,7 +30,7 @@ class Replacing:
         Raises:
             PoolError, UsageError, DeviceError: it cannot become a disk; nothing changed.
         """
-        real = require_directory(path)
+        real = self._membership.opener.find_directory(path)
         with self._membership.lock:
             new = self._member_at(real)
             if new is None:

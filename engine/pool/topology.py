@@ -49,6 +49,10 @@ class PoolTopology:
         """Return how long the full width must be healthy before it is used again."""
         return self._engine.properties.widen_delay_s
 
+    def compact_percent(self) -> int:
+        """Return the live share below which extents are compacted; 0 for never."""
+        return self._engine.properties.compact_percent
+
     def acknowledged(self) -> Generation:
         """Return the newest generation that is safe."""
         shipper = self._engine.base.shipper

@@ -165,7 +165,10 @@ class PoolVerbs:
     def _capacity(self, exposure: ExposureView) -> CapacityView:
         space = self._engine.space
         return CapacityView(
-            total_bytes=space.total_bytes, free_bytes=space.free_bytes, used_bytes=exposure.bytes
+            total_bytes=space.total_bytes,
+            free_bytes=space.free_bytes,
+            used_bytes=exposure.bytes,
+            reclaimable_bytes=self._maintenance.reconcile.progress().reclaimable_bytes,
         )
 
     def _activity(self) -> ActivityView:

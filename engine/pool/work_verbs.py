@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from engine.errors import ReadOnlyError, UsageError
 from engine.limits import RECONCILE_ITEMS_MAX
+from engine.maintenance.compaction import fill_ratio_of
+from engine.maintenance.compaction_plan import plan_compaction
 from engine.maintenance.reconcile import Reconcile
+from engine.policy.compaction import COMPACT_PERCENT, threshold_percent
 from engine.pool.pool import Pool
+from engine.pool.properties import store_properties
+from engine.pool.topology import SAFE_S_MAX
+from engine.status.answers import CompactionView
 from engine.status.assemble import item_view
 from engine.status.views import WorkItemView
 from engine.units import format_bytes
@@ -19,6 +26,7 @@ class WorkVerbs:
 
     def __init__(self, pool: Pool) -> None:
         self._pool: Final = pool
+        self._engine: Final = pool.engine
         self._reconcile: Final[Reconcile] = pool.maintenance.reconcile
 
     def pause(self) -> str:
@@ -72,6 +80,42 @@ class WorkVerbs:
         self._require_writable()
         self._reconcile.rebalance()
         return self._woken("fragments are spread evenly over the disks")
+
+    def compact(self) -> str:
+        """Move what lives in half-dead extents into new ones, once and without waiting."""
+        self._require_writable()
+        # What was deleted so far is dead, also where the group is still open.
+        self._engine.make_safe(self._engine.base.store.open_generation, SAFE_S_MAX)
+        self._reconcile.compact()
+        return self._woken("half-dead extents are compacted")
+
+    def plan_compaction(self) -> CompactionView:
+        """Return what ``compact`` would read, write and free. Looks at every file map."""
+        wanted = self._engine.properties.compact_percent or COMPACT_PERCENT
+        fill_ratio = fill_ratio_of(self._engine.base.disks.spaces())
+        percent = threshold_percent(wanted, fill_ratio=fill_ratio)
+        plan = plan_compaction(self._engine.readers, percent)
+        return CompactionView(
+            percent=percent,
+            extents=plan.extents,
+            live_bytes=plan.live_bytes,
+            read_bytes=plan.read_bytes,
+            written_bytes=plan.written_bytes,
+            freed_bytes=plan.freed_bytes,
+        )
+
+    def set_compaction(self, percent: int) -> str:
+        """Compact extents of which less than *percent* lives, unasked; 0: only when asked."""
+        self._require_writable()
+        engine = self._engine
+        with engine.base.store.operation():
+            properties = replace(engine.properties, compact_percent=percent)
+            store_properties(engine.base.tables.members, properties)
+        engine.properties = properties
+        engine.make_safe(engine.base.store.open_generation, SAFE_S_MAX)
+        if not percent:
+            return self._woken("extents are compacted only when asked")
+        return self._woken(f"extents are compacted when less than {percent} % of them lives")
 
     def list_work(self, limit: int) -> Sequence[WorkItemView]:
         """Return the items in order, running first, with a file each."""

@@ -60,6 +60,24 @@ class PlanView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CompactionView:
+    """What compacting now would mean. Nothing is changed.
+
+    Bytes are those on the disks: at most so many are read, and so many written
+    if every new extent is full.
+    """
+
+    percent: int
+    """Extents of which less than this lives would be rewritten."""
+    extents: int = 0
+    live_bytes: int = 0
+    """User bytes that would move."""
+    read_bytes: int = 0
+    written_bytes: int = 0
+    freed_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HealedView:
     """How the pool stands once what some lost disks had is made again on the others.
 

@@ -77,6 +77,7 @@ def reconcile_view(progress: ReconcileProgress) -> ReconcileView:
         limit_bytes_s=progress.limit_bytes_s,
         full_speed_until_ns=progress.full_speed_until_ns,
         preferred=progress.preferred,
+        compacting=progress.compacting,
         started_ns=progress.started_ns,
         average_bytes_s=progress.average_bytes_s,
         eta_margin_s=progress.eta_margin_s,

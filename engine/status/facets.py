@@ -16,6 +16,7 @@ from typing import Final, Protocol
 
 from engine.status.answers import (
     AuditView,
+    CompactionView,
     DirectoryEntryView,
     OrphanView,
     PlanView,
@@ -91,6 +92,15 @@ class WorkControl(Protocol):
     def rebalance(self) -> str:
         """Move fragments from the fullest disks to the emptiest, once."""
 
+    def compact(self) -> str:
+        """Move what lives in half-dead extents into new ones, once and without waiting."""
+
+    def plan_compaction(self) -> CompactionView:
+        """Return what ``compact`` would read, write and free. Looks at every file map."""
+
+    def set_compaction(self, percent: int) -> str:
+        """Compact extents of which less than *percent* lives, unasked; 0: only when asked."""
+
     def list_work(self, limit: int) -> Sequence[WorkItemView]:
         """Return the items in order, running first, with a file each."""
 
@@ -128,6 +138,9 @@ class FileControl(Protocol):
 
     def list_directory(self, path: str, limit: int) -> Sequence[DirectoryEntryView]:
         """Return entries by name with their health, at most *limit*."""
+
+    def plan_redundancy(self, path: str, redundancy: str) -> PlanView:
+        """Return what ``set_redundancy`` would mean; changes nothing."""
 
     def set_redundancy(self, path: str, redundancy: str) -> str:
         """Set the policy of a file, a directory, or the pool (``path`` empty); empty inherits."""

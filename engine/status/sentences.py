@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from engine.status.answers import HealedView
 from engine.status.views import ReconcileView
 
 NAMED_MAX: Final = 3
@@ -57,3 +58,26 @@ def countdown(work: ReconcileView) -> str:
         return ""
     minutes, seconds = divmod(round(work.waiting_s), 60)
     return f"The rebuild starts in {minutes}:{seconds:02d}."
+
+
+def more_may_fail(count: int) -> str:
+    """Return how many more disks may fail, as the rest of a sentence.
+
+    >>> more_may_fail(1)
+    '1 more disk may fail'
+    """
+    return f"{count} more {'disk' if count == 1 else 'disks'} may fail"
+
+
+def healed_sentence(healed: HealedView) -> str:
+    """Return how the pool stands after the rebuild, in one line."""
+    parts = [more_may_fail(healed.may_fail)]
+    if healed.short_extents:
+        parts.append(f"{healed.short_extents} extents go on lacking fragments")
+    if healed.narrowed_extents:
+        parts.append(f"{healed.narrowed_extents} extents lie on fewer disks")
+    if healed.redundancy:
+        parts.append(f"new data gets {healed.redundancy}, {healed.width} disks wide")
+    else:
+        parts.append("too few disks are left for new data")
+    return "; ".join(parts)

@@ -14,6 +14,7 @@ from typing import Final
 from engine.model.disk import DiskState
 from engine.policy.capacity import reserve_bytes
 from engine.policy.health import DEFAULT_THRESHOLDS, Observation, is_slow
+from engine.policy.ordering import WorkKind
 from engine.status.catalog import MEANINGS
 from engine.status.codes import Code
 from engine.status.sentences import countdown, counted, joined, progress, span
@@ -25,6 +26,7 @@ from engine.status.views import (
     ReconcileView,
     ScrubView,
     VerdictView,
+    WorkState,
 )
 
 STUCK_S: Final = 10.0
@@ -260,9 +262,12 @@ def _work_findings(condition: PoolCondition) -> Iterator[Finding]:
         yield Code.REBUILD_CANCELLED, "", "The rebuild was cancelled by the operator."
     elif work.active and lacking:
         yield Code.REBUILDING, "", progress(work)
-    if work.pending_items:
-        reason = next((item.reason for item in work.items if item.state == "pending"), "")
-        extents = counted(work.pending_items, "extent")
+    pending = [item for item in work.items if item.state is WorkState.PENDING]
+    # What waits to be compacted lacks nothing either.
+    compacting = sum(item.kind == WorkKind.COMPACT for item in pending)
+    if work.pending_items > compacting:
+        reason = next((one.reason for one in pending if one.kind != WorkKind.COMPACT), "")
+        extents = counted(work.pending_items - compacting, "extent")
         yield Code.PENDING, "", f"{extents} pending: {reason}."
     if work.failed_items:
         extents = counted(work.failed_items, "extent")

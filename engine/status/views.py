@@ -152,6 +152,8 @@ class CapacityView:
     total_bytes: int
     free_bytes: int
     used_bytes: int
+    reclaimable_bytes: int = 0
+    """Dead bytes in extents that are worth compacting; as of the last look."""
 
 
 class WorkState(StrEnum):
@@ -213,6 +215,8 @@ class ReconcileView:
     """Until then priority is high and no limit holds; 0 when it is not asked for."""
     preferred: tuple[str, ...] = ()
     """Directories and files whose extents go first among equal exposure."""
+    compacting: bool = False
+    """The operator asked for compaction, and it is not done."""
     started_ns: int = 0
     average_bytes_s: float = 0.0
     """Since the round began; ``rate_bytes_s`` is the last minute's."""

@@ -19,10 +19,16 @@ from engine.errors import (
     InvalidArgumentError,
     IsDirectoryError,
     NoSpaceError,
+    RetryableError,
 )
 from engine.extents.reader import ExtentReader
 from engine.ids import InodeId
-from engine.limits import EXTENT_BYTES_MAX, FILE_BYTES_MAX, STEP_ROWS_MAX
+from engine.limits import (
+    EXTENT_BYTES_MAX,
+    FILE_BYTES_MAX,
+    GROUP_WAIT_S_MAX,
+    STEP_ROWS_MAX,
+)
 from engine.metadata.read_gate import ReadGate
 from engine.metadata.tables import Tables
 from engine.model.extent import ExtentRecord
@@ -36,6 +42,10 @@ BUFFER_WAIT_S_MAX = 30.0
 
 RESOLVE_TRIES_MAX = 3
 """A read resolves its range again this often when its fragments moved."""
+
+
+class TailLeftError(RetryableError):
+    """What a large cut left behind the end must go before the file may grow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +218,7 @@ class Files:
     # Write
 
     def try_write(self, inode_id: InodeId, offset: int, data: bytes | memoryview) -> bool:
-        """Accept *data*, at most one extent long; False when no buffer is free.
+        """Accept *data*, at most one extent long; False when ``write`` must wait for it.
 
         Raises:
             NoSpaceError: no room with the redundancy (P6); nothing was taken.
@@ -221,18 +231,16 @@ class Files:
             if not len(data):
                 return True
             file = self._pending.file_of(inode_id, inode.size)
-            if offset + len(data) > file.size:
-                self._finish_reaping(inode)
             try:
+                if offset + len(data) > file.size and self._tail_offset(inode) is not None:
+                    return False
                 taken = self._pending.accept(file, offset, memoryview(data))
             finally:
                 self._pending.settle(file, inode.size)
-            if taken and inode.mode & (stat.S_ISUID | stat.S_ISGID):
-                self._clear_privileges(inode_id)
             return taken
 
     def write(self, inode_id: InodeId, offset: int, data: bytes | memoryview) -> None:
-        """Accept *data*, waiting for buffers.
+        """Accept *data*, waiting for buffers; what a cut left behind the end goes first.
 
         Raises:
             NoSpaceError: no room; what came before in *data* may be accepted.
@@ -243,6 +251,9 @@ class Files:
             piece = view[at : at + EXTENT_BYTES_MAX]
             deadline_s = self._clock.monotonic_s() + BUFFER_WAIT_S_MAX
             while not self._accepts(inode_id, offset + at, piece):
+                if self.clear_tail(inode_id):
+                    deadline_s = self._clock.monotonic_s() + BUFFER_WAIT_S_MAX
+                    continue
                 left_s = deadline_s - self._clock.monotonic_s()
                 if left_s <= 0:
                     raise LandingError(self._landing.reason())
@@ -257,21 +268,15 @@ class Files:
                 raise
             return self.try_write(inode_id, offset, piece)
 
-    def _clear_privileges(self, inode_id: InodeId) -> None:
-        """Writing ends suid, and sgid where it means execution."""
-        with self._store.operation():
-            inode = self._tree.inode(inode_id)
-            mode = without_privileges(inode.mode)
-            if mode != inode.mode:
-                self._tables.inodes.update(replace(inode, mode=mode, ctime_ns=self._clock.now_ns()))
-
     # Size
 
-    def resize(self, inode_id: InodeId, size: int) -> None:
-        """Cut or extend a file; inside the caller's operation.
+    def resize(self, inode_id: InodeId, size: int) -> int:
+        """Cut or extend a file, inside the caller's operation; return how long it was.
 
-        A cut detaches what is many rows long; Collect removes it later, and
-        growing over such a rest finishes it first.
+        A cut detaches what is many rows long; Collect removes it later.
+
+        Raises:
+            TailLeftError: such a rest is where the file would grow; see ``clear_tail``.
         """
         if size > FILE_BYTES_MAX or size < 0:
             raise FileTooLargeError("beyond the largest file offset")
@@ -293,7 +298,8 @@ class Files:
             self._cut(inode, size)
             inode = replace(inode, size=min(inode.size, size))
         elif size > current:
-            self._finish_reaping(inode)
+            if self._tail_offset(inode) is not None:
+                raise TailLeftError(f"inode {inode_id} was cut a moment ago")
             if file is not None and file.layers:
                 file.size = size
             else:
@@ -301,6 +307,8 @@ class Files:
                 if file is not None:
                     self._pending.forget(inode_id)
         self._tables.inodes.update(inode)
+        self._pending.note_in_group(inode_id, size)
+        return current
 
     def _cut(self, inode: Inode, size: int) -> None:
         cleared = self._tables.file_map.clear(
@@ -310,30 +318,38 @@ class Files:
         if not cleared.complete:
             self._tables.file_map.detach(inode.map_id, size)
 
-    def _finish_reaping(self, inode: Inode) -> None:
-        """Remove what a large cut left behind, before the file covers it again."""
+    def _tail_offset(self, inode: Inode) -> int | None:
+        """Return where rows begin that a cut left behind the end, None if there are none."""
         file_map = self._tables.file_map
-        if not file_map.has_tail(inode.map_id):
-            return
-        start = file_map.reap_offset(inode.map_id)
-        with self._store.operation():
-            while start is not None:
+        return file_map.reap_offset(inode.map_id) if file_map.has_tail(inode.map_id) else None
+
+    def clear_tail(self, inode_id: InodeId) -> bool:
+        """Remove what a large cut left behind the end; False when there was nothing.
+
+        Slow: many short steps, between which others get the lock (P8).
+
+        Raises:
+            EngineStoppedError: the journals do not keep up.
+        """
+        did = False
+        while self._clear_some(inode_id):
+            did = True
+            self._store.wait_for_room(GROUP_WAIT_S_MAX)
+        return did
+
+    def _clear_some(self, inode_id: InodeId) -> bool:
+        file_map = self._tables.file_map
+        with self._store.lock:
+            self._store.require_running()
+            inode = self.regular(inode_id)
+            start = self._tail_offset(inode)
+            if start is None:
+                return False
+            with self._store.operation():
                 cleared = file_map.clear(
                     inode.map_id, start, FILE_BYTES_MAX, row_limit=STEP_ROWS_MAX
                 )
-                self._tables.garbage.suspect(cleared.extents)
                 if cleared.complete:
                     file_map.reaped(inode.map_id)
-                    start = None
-
-
-def without_privileges(mode: int) -> int:
-    """Return *mode* as a write or a change of owner leaves it.
-
-    >>> oct(without_privileges(0o106755)), oct(without_privileges(0o102644))
-    ('0o100755', '0o102644')
-    """
-    mode &= ~stat.S_ISUID
-    if mode & stat.S_IXGRP:
-        mode &= ~stat.S_ISGID
-    return mode
+            self._tables.garbage.suspect(cleared.extents)
+        return True

@@ -9,10 +9,9 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
-from engine.clock import Clock
 from engine.errors import (
     AttributeTooLargeError,
     BadHandleError,
@@ -24,14 +23,15 @@ from engine.errors import (
 from engine.ids import InodeId
 from engine.limits import (
     BLOCK_BYTES,
+    GROUP_WAIT_S_MAX,
     NAME_BYTES_MAX,
     XATTR_NAME_BYTES_MAX,
     XATTR_VALUE_BYTES_MAX,
 )
-from engine.metadata.tables import Tables
-from engine.observe.metrics import Metrics
-from engine.vfs.files import Files, without_privileges
-from engine.vfs.handles import Handles, OpenHandle
+from engine.metadata.store import OVERFULL_AT_ONCE_RATIO
+from engine.vfs.attribute_changes import changed
+from engine.vfs.files import TailLeftError
+from engine.vfs.handles import OpenHandle
 from engine.vfs.interface import (
     AttributeChanges,
     Attributes,
@@ -43,40 +43,14 @@ from engine.vfs.interface import (
     RenameFlags,
 )
 from engine.vfs.listing import Listing
-from engine.vfs.pending import Pending
-from engine.vfs.policy import FilePolicies
-from engine.vfs.space import SpaceAccount
-from engine.vfs.sync import Syncer
-from engine.vfs.tree import Tree
-from engine.vfs.xattrs import Xattrs
+from engine.vfs.parts import FileSystemParts
 
 READ_AHEAD_THREADS: Final = 4
 FILES_SHOWN_MAX: Final = 2**48
 """Inode numbers do not run out; statfs wants some figure."""
 
-GROUP_WAIT_S_MAX: Final = 30.0
-"""How long a change waits for journals that do not keep up."""
-
 _RENAME_TRIES_MAX: Final = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileSystemParts:
-    """What the facade is made of; built by the pool."""
-
-    tables: Tables
-    tree: Tree
-    files: Files
-    handles: Handles
-    pending: Pending
-    space: SpaceAccount
-    syncer: Syncer
-    policies: FilePolicies
-    xattrs: Xattrs
-    metrics: Metrics
-    clock: Clock
-    direct_io_below_bytes: int
-    """Under this much free space write() itself must hear ENOSPC (P6)."""
+_THE_KERNEL: Final = Caller(0, 0)
 
 
 class EngineFileSystem:
@@ -85,6 +59,8 @@ class EngineFileSystem:
     def __init__(self, parts: FileSystemParts, *, refusal: Callable[[], str]) -> None:
         """*refusal* says why nothing may change now; empty while changes are fine."""
         self._store = parts.tables.store
+        self.has_room = self._store.has_room
+        self.wait_for_room = partial(self._store.wait_for_room, GROUP_WAIT_S_MAX)
         self._inodes = parts.tables.inodes
         self._tree = parts.tree
         self._files = parts.files
@@ -103,6 +79,7 @@ class EngineFileSystem:
         self._namespace_ops, self._syncs = counter("namespace_ops_total"), counter("syncs_total")
         self.lookup = parts.tree.lookup
         self.get_attributes = parts.tree.get_attributes
+        self.last_attributes = parts.tree.last_attributes
         self.read_directory = Listing(tables=parts.tables, tree=parts.tree).read_directory
         self.read_symlink = parts.tree.read_symlink
         self._policies = parts.policies
@@ -118,7 +95,7 @@ class EngineFileSystem:
         reason = self._refusal()
         if reason:
             raise ReadOnlyError(reason)
-        self._store.wait_for_room(GROUP_WAIT_S_MAX)
+        self._store.wait_for_room(GROUP_WAIT_S_MAX, OVERFULL_AT_ONCE_RATIO)
         self._namespace_ops.add()
 
     # Names
@@ -181,11 +158,8 @@ class EngineFileSystem:
     ) -> bool:
         self._begin_change()
         with self._store.lock:
-            source = self._tree.target_of(parent, name)
-            replaces = self._tree.target_of(new_parent, new_name) is not None
-            # Over an existing name the data goes along, or a crash could leave
-            # neither the old nor the new file (P2).
-            if replaces and source is not None and not self._syncer.stage_if_small(source):
+            carried = self._syncer.carried(parent, name, new_parent, new_name, flags)
+            if not all(self._syncer.stage_if_small(inode_id) for inode_id in carried):
                 return False
             self._rename(parent, name, new_parent, new_name, flags)
             return True
@@ -213,9 +187,9 @@ class EngineFileSystem:
     ) -> None:
         for _ in range(_RENAME_TRIES_MAX):
             with self._store.lock:
-                source = self._tree.target_of(parent, name)
-            if source is not None:
-                self._syncer.settle_file(source)
+                carried = self._syncer.carried(parent, name, new_parent, new_name, flags)
+            for inode_id in carried:
+                self._syncer.settle_file(inode_id)
             if self.try_rename(parent, name, new_parent, new_name, flags):
                 return
         # Someone keeps writing: what was written before the call has landed.
@@ -223,7 +197,22 @@ class EngineFileSystem:
 
     # Attributes
 
+    def try_set_attributes(
+        self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
+    ) -> Attributes | None:
+        try:
+            return self._set_attributes(inode_id, changes, caller)
+        except TailLeftError:
+            return None
+
     def set_attributes(
+        self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
+    ) -> Attributes:
+        while (done := self.try_set_attributes(inode_id, changes, caller)) is None:
+            self._files.clear_tail(inode_id)
+        return done
+
+    def _set_attributes(
         self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
     ) -> Attributes:
         self._begin_change()
@@ -235,26 +224,13 @@ class EngineFileSystem:
             if ended is not None and changes.size is None and not self._handles.is_open(inode_id):
                 return Attributes(ended, 0)
         with self._store.operation():
-            if changes.size is not None:
-                self._files.resize(inode_id, changes.size)
+            size = changes.size
+            before = None if size is None else self._files.resize(inode_id, size)
+            if changes.atime_ns is not None:
+                self._tree.accessed.forget(inode_id)
             inode = self._tree.inode(inode_id)
-            mode = inode.mode
-            now = self._clock.now_ns()
-            resized = changes.size is not None
-            if resized or changes.uid is not None or changes.gid is not None:
-                mode = mode if stat.S_ISDIR(mode) else without_privileges(mode)
-            if changes.mode is not None:
-                mode = stat.S_IFMT(mode) | stat.S_IMODE(changes.mode)
-            mtime_ns = now if resized else inode.mtime_ns
-            inode = replace(
-                inode,
-                mode=mode,
-                uid=inode.uid if changes.uid is None else changes.uid,
-                gid=inode.gid if changes.gid is None else changes.gid,
-                atime_ns=inode.atime_ns if changes.atime_ns is None else changes.atime_ns,
-                mtime_ns=mtime_ns if changes.mtime_ns is None else changes.mtime_ns,
-                ctime_ns=now if changes.ctime_ns is None else changes.ctime_ns,
-            )
+            now_ns = self._clock.now_ns()
+            inode = changed(inode, changes, caller, size_before=before, now_ns=now_ns)
             self._inodes.update(inode)
             return self._tree.attributes(inode)
 
@@ -275,15 +251,16 @@ class EngineFileSystem:
 
     def open(self, inode_id: InodeId, how: OpenMode) -> OpenedFile:
         if how & OpenMode.TRUNCATE:
-            self.set_attributes(inode_id, AttributeChanges(size=0), Caller(0, 0))
+            keeps = bool(how & OpenMode.PRIVILEGED)
+            changes = AttributeChanges(size=0, ends_privileges=not keeps)
+            self.set_attributes(inode_id, changes, _THE_KERNEL)
         with self._store.lock:
             self._files.regular(inode_id)
             return self._add_handle(inode_id, how)
 
     def _add_handle(self, inode_id: InodeId, how: OpenMode) -> OpenedFile:
-        direct_io = bool(how & OpenMode.WRITE) and (
-            self._space.free_bytes < self._direct_io_below_bytes
-        )
+        # Space first: bits of a Flag cost more than this whole function otherwise.
+        direct_io = self._space.free_bytes < self._direct_io_below_bytes and OpenMode.WRITE in how
         number = self._handles.add(OpenHandle(inode_id, how, direct_io))
         return OpenedFile(number, direct_io)
 
@@ -304,17 +281,26 @@ class EngineFileSystem:
             self._ahead.submit(self._read_ahead, opened.inode_id, start, count)
         data = self._files.try_read(opened.inode_id, offset, length)
         if data is not None:
+            self._note_access(opened)
             self._read_ops.add()
             self._read_bytes.add(len(data))
         return data
 
     def read(self, handle: HandleId, offset: int, length: int) -> bytes | memoryview:
         with self._store.lock:
-            inode_id = self._handles.get(handle).inode_id
-        data = self._files.read(inode_id, offset, length)
+            opened = self._handles.get(handle)
+        data = self._files.read(opened.inode_id, offset, length)
+        self._note_access(opened)
         self._read_ops.add()
         self._read_bytes.add(len(data))
         return data
+
+    def _note_access(self, opened: OpenHandle) -> None:
+        """The kernel reads for a write, too, so only what is open for reading alone counts."""
+        if opened.how & OpenMode.WRITE:
+            return
+        with self._store.lock:
+            self._tree.accessed.note(self._tree.inode(opened.inode_id))
 
     def _read_ahead(self, inode_id: InodeId, start: int, length: int) -> None:
         try:
@@ -325,6 +311,8 @@ class EngineFileSystem:
 
     def try_write(self, handle: HandleId, offset: int, data: bytes) -> int | None:
         opened = self._writable(handle)
+        if self._stamps(opened) and not self.has_room():
+            return None
         try:
             if not self._files.try_write(opened.inode_id, offset, data):
                 return None
@@ -345,18 +333,23 @@ class EngineFileSystem:
             raise ReadOnlyError(reason)
         with self._store.lock:
             opened = self._handles.get(handle)
-        if not opened.how & OpenMode.WRITE:
+        if OpenMode.WRITE not in opened.how:
             raise BadHandleError(f"handle {handle} is not open for writing")
         return opened
+
+    @staticmethod
+    def _stamps(opened: OpenHandle) -> bool:
+        """Without the writeback cache no SETATTR follows a write, so times are ours."""
+        return opened.direct_io or bool(opened.how & OpenMode.DIRECT)
 
     def _after_write(self, opened: OpenHandle, length: int) -> None:
         self._write_ops.add()
         self._write_bytes.add(length)
-        if opened.direct_io or opened.how & OpenMode.DIRECT:
-            # Without the writeback cache no SETATTR follows, so times are ours.
+        if self._stamps(opened):
             now = self._clock.now_ns()
-            changes = AttributeChanges(mtime_ns=now, ctime_ns=now)
-            self.set_attributes(opened.inode_id, changes, Caller(0, 0))
+            # Nor does the kernel tell whether the writer may keep privileges.
+            changes = AttributeChanges(mtime_ns=now, ctime_ns=now, ends_privileges=opened.direct_io)
+            self.set_attributes(opened.inode_id, changes, _THE_KERNEL)
 
     def sync_file(self, inode_id: InodeId) -> None:
         self._syncs.add()

@@ -47,6 +47,8 @@ class AttributeChanges:
     atime_ns: int | None = None
     mtime_ns: int | None = None
     ctime_ns: int | None = None
+    ends_privileges: bool = False
+    """suid and sgid go, as by a write of somebody who may not keep them."""
 
 
 class OpenMode(Flag):
@@ -57,6 +59,8 @@ class OpenMode(Flag):
     TRUNCATE = auto()
     DIRECT = auto()
     """The opener asked for O_DIRECT: write() must hear errors itself."""
+    PRIVILEGED = auto()
+    """Who opens is root: TRUNCATE leaves suid and sgid alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,18 @@ class RenameFlags(Flag):
 class FileSystem(Protocol):
     """POSIX meaning over the pool."""
 
+    # Before every change of names or attributes
+
+    def has_room(self) -> bool:
+        """Quick: whether the group of changes that is open takes more."""
+
+    def wait_for_room(self) -> None:
+        """Slow: wait until it does; EngineStoppedError when the disks do not keep up.
+
+        Quick calls that change anything wait for it too, far later: whoever must
+        not wait asks ``has_room`` first.
+        """
+
     # Names: quick
 
     def lookup(self, parent: InodeId, name: bytes) -> Attributes:
@@ -112,10 +128,26 @@ class FileSystem(Protocol):
     def get_attributes(self, inode_id: InodeId) -> Attributes:
         """Return the attributes; StaleHandleError when the inode is gone."""
 
+    def last_attributes(self, inode_id: InodeId) -> Attributes:
+        """Return what an inode was that ended a while ago; StaleHandleError if not known.
+
+        Directories that are open, and what O_PATH leads to, are asked about after their end.
+        """
+
+    def try_set_attributes(
+        self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
+    ) -> Attributes | None:
+        """Change attributes, the size too; clears suid and sgid where POSIX does.
+
+        A write clears them by such a call: the kernel knows whether the writer may keep them.
+        None if ``set_attributes`` must be called: a file that was cut grows again,
+        and what the cut left behind its end is much.
+        """
+
     def set_attributes(
         self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
     ) -> Attributes:
-        """Change attributes, the size too; clears suid and sgid where POSIX does."""
+        """Slow: do the same in any case."""
 
     def create(
         self, parent: InodeId, name: bytes, mode: int, how: OpenMode, caller: Caller
@@ -165,7 +197,7 @@ class FileSystem(Protocol):
         new_name: bytes,
         flags: RenameFlags,
     ) -> None:
-        """Slow: rename; over an existing name it carries the file's data (P2)."""
+        """Slow: rename; over an existing name it carries the data with it (P2)."""
 
     def read_directory(
         self, inode_id: InodeId, after_cookie: int, limit: int
@@ -181,7 +213,7 @@ class FileSystem(Protocol):
         """Return the value; NoAttributeError when there is none."""
 
     def set_xattr(self, inode_id: InodeId, name: bytes, value: bytes) -> None:
-        """Create or replace the attribute."""
+        """Create or replace the attribute; NoSpaceError beyond what an inode may have."""
 
     def list_xattrs(self, inode_id: InodeId) -> Sequence[bytes]:
         """Return the names."""
@@ -204,7 +236,7 @@ class FileSystem(Protocol):
         """Slow: return the bytes, fewer only at the end of the file."""
 
     def try_write(self, handle: HandleId, offset: int, data: bytes) -> int | None:
-        """Quick: accept the bytes if a buffer is free, else None."""
+        """Quick: accept the bytes if a buffer is free and no cut is in the way, else None."""
 
     def write(self, handle: HandleId, offset: int, data: bytes) -> int:
         """Slow: accept the bytes, waiting for a buffer; NoSpaceError when full."""

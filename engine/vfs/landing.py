@@ -17,7 +17,7 @@ from engine.device.lanes import Lane
 from engine.errors import DamagedDatabaseError, EngineError, RetryableError
 from engine.extents.writer import ExtentWriter
 from engine.ids import InodeId
-from engine.limits import STEP_ROWS_MAX
+from engine.limits import BLOCK_BYTES, STEP_ROWS_MAX
 from engine.metadata.tables import Tables
 from engine.model.inode import Inode, Segment
 from engine.vfs.overlay import Layer, PendingFile, PendingRange, without_newer_staged
@@ -109,9 +109,10 @@ class Landing:
             files = self._pending.files
             # A file that was removed or emptied meanwhile has nothing left to wait for.
             while files.get(file.inode_id) is file and file.layers:
-                if file.layers[0].extent.sequence > sequence:
-                    return
                 extent = file.layers[0].extent
+                # What is in an open builder came behind the call: it froze the one before.
+                if not extent.sequence or extent.sequence > sequence:
+                    return
                 left_s = deadline_s - self._clock.monotonic_s()
                 if left_s <= 0 or self._closing or self._store.stopped:
                     assert isinstance(extent, PendingExtent)
@@ -236,13 +237,17 @@ class Landing:
 
     @staticmethod
     def _next_files(waiting: list[tuple[InodeId, Layer]]) -> list[tuple[InodeId, Layer]]:
-        """Return the first files of *waiting*: as many as one step may change."""
-        rows = 0
+        """Return the first files of *waiting*: as many as one step may change.
+
+        Their bytes count, too: each block of them may replace a row.
+        """
+        rows = length = 0
         batch: list[tuple[InodeId, Layer]] = []
         for inode_id, layer in waiting:
-            if batch and rows + len(layer.ranges) > STEP_ROWS_MAX // 2:
-                break
             rows += 1 + len(layer.ranges)
+            length += layer.bytes
+            if batch and (rows > STEP_ROWS_MAX // 2 or length > STEP_ROWS_MAX * BLOCK_BYTES):
+                break
             batch.append((inode_id, layer))
         return batch
 
@@ -299,6 +304,9 @@ class Landing:
         if file is None or not file.layers or file.layers[0] is not layer:
             return
         del file.layers[0]
+        # What fsync staged is in the metadata already: to land it changes no byte.
+        if any(not item.staged for item in layer.ranges):
+            self._pending.note_in_group(inode_id, file.size)
         if not file.layers:
             inode = self._tables.inodes.get(inode_id)
             if inode is None or inode.size == file.size:

@@ -41,6 +41,7 @@ class Listing:
             for entry in self._names.list_behind(inode_id, max(after_cookie, 2), limit):
                 known = self._known(partial(tree.named, entry))
                 items.append(DirectoryItem(entry.name, entry.cookie, entry.inode_id, known))
+            tree.accessed.note(directory)
             return items[:limit]
 
     def _known(self, find: Callable[[], Inode]) -> Attributes | None:

@@ -107,21 +107,32 @@ class Layer:
         self.ranges[at:at] = [PendingRange(p.start, p.end, p.at, staged) for p in parts]
 
     def mark_staged(self) -> None:
-        """fsync put every range into the metadata; neighbours become one (P8)."""
+        """fsync put every range into the metadata; neighbours become one (P8).
+
+        Touches what is new only: a file that is written here and there has
+        hundreds of ranges, and each fsync comes through here.
+        """
         settled = Layer(self.extent, self.settled)
-        joined: list[PendingRange] = []
-        for item in self.ranges:
-            if not item.staged:
-                settled.add(item.start, item.end, item.start)
-            last = joined[-1] if joined else None
-            if last is not None and (last.end, last.at + last.end - last.start) == (
-                item.start,
-                item.at,
-            ):
-                joined[-1] = PendingRange(last.start, item.end, last.at, staged=True)
-            else:
-                joined.append(PendingRange(item.start, item.end, item.at, staged=True))
-        self.ranges[:] = joined
+        ranges = self.ranges
+        fresh = [position for position, item in enumerate(ranges) if not item.staged]
+        for position in fresh:
+            settled.add(ranges[position].start, ranges[position].end, ranges[position].start)
+        # From behind, so that joining moves nothing that is still to be visited; what
+        # is joined with the one before is visited again as part of that.
+        for position in reversed(fresh):
+            item = ranges[position]
+            ranges[position] = PendingRange(item.start, item.end, item.at, staged=True)
+            self._join(position + 1)
+            self._join(position)
+
+    def _join(self, position: int) -> None:
+        """Make one staged range of this and the one before if they adjoin."""
+        if not 0 < position < len(self.ranges):
+            return
+        last, item = self.ranges[position - 1 : position + 1]
+        if (last.end, last.at + last.end - last.start) == (item.start, item.at):
+            whole = PendingRange(last.start, item.end, last.at, staged=True)
+            self.ranges[position - 1 : position + 1] = [whole]
 
     @property
     def bytes(self) -> int:

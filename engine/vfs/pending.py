@@ -95,6 +95,8 @@ class Pending:
         """At most OPEN_BUILDERS_MAX, in the order they were opened."""
         self.frozen: list[PendingExtent] = []
         """Oldest first; those of one file land in this order (O3)."""
+        self._in_group: dict[InodeId, int] = {}
+        """Files, with their size, whose bytes the open group changes."""
         self.changed = lock.condition()
         """Notified when a builder froze, landed or failed."""
 
@@ -297,6 +299,24 @@ class Pending:
         file.layers.clear()
         file.lost = reason
 
+    def note_in_group(self, inode_id: InodeId, size: int) -> None:
+        """The open group changes the bytes of a file, so they can be lost with it."""
+        self._in_group[inode_id] = size
+
+    def group_committed(self) -> None:
+        """What the open group had cannot be lost with it any more."""
+        self._in_group.clear()
+
+    def group_lost(self, reason: str) -> None:
+        """Let every file fail whose bytes the group changed.
+
+        Committed rows below what is pending would make a file that never was (P1,
+        C8). All others are what they were, with what is pending for them.
+        """
+        for inode_id, size in self._in_group.items():
+            self.files.setdefault(inode_id, PendingFile(inode_id, size))
+            self.give_up(inode_id, reason)
+
     def require_whole(self) -> None:
         """Raise DamagedDatabaseError when accepted bytes of any file were lost."""
         for file in self.files.values():
@@ -330,6 +350,9 @@ class Pending:
         file = self.files.pop(inode_id, None)
         if file is None:
             return
+        if file.layers:
+            # Committed bytes that were overwritten must not show if this is undone.
+            self.note_in_group(inode_id, file.size)
         for layer in file.layers:
             layer.ranges.clear()
 

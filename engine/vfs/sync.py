@@ -9,6 +9,7 @@ from typing import Final
 from engine.ids import Generation, InodeId
 from engine.limits import STAGED_BYTES_MAX, STAGED_FSYNC_BYTES_MAX
 from engine.metadata.tables import Tables
+from engine.vfs.interface import RenameFlags
 from engine.vfs.landing import LANDING_S_MAX, Landing
 from engine.vfs.overlay import PendingFile
 from engine.vfs.pending import Pending, PendingExtent
@@ -89,7 +90,28 @@ class Syncer:
             with self._store.operation():
                 self._stage(file)
             self._mark_staged(file)
+            self._pending.note_in_group(inode_id, file.size)
         return True
+
+    def carried(
+        self,
+        parent: InodeId,
+        name: bytes,
+        new_parent: InodeId,
+        new_name: bytes,
+        flags: RenameFlags,
+    ) -> tuple[InodeId, ...]:
+        """Return whose data goes along with a rename over an existing name.
+
+        Else a crash could leave neither the old nor the new file (P2); of an
+        exchange each is the new file of the other's name. Under the write lock.
+        """
+        source = self._tables.names.find(parent, name)
+        target = self._tables.names.find(new_parent, new_name)
+        if source is None or target is None:
+            return ()
+        both = (source.inode_id, target.inode_id)
+        return both if flags & RenameFlags.EXCHANGE else both[:1]
 
     def move_staged(self, inode_id: InodeId) -> None:
         """Send a file's staged rows on their way into an extent (R8).

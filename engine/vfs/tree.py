@@ -25,14 +25,14 @@ from engine.errors import (
     TooManyLinksError,
 )
 from engine.ids import NO_MAP, ROOT_INODE, InodeId
-from engine.limits import LINKS_MAX, NAME_BYTES_MAX, SYMLINK_BYTES_MAX
+from engine.limits import LINKS_MAX, SYMLINK_BYTES_MAX
 from engine.metadata.tables import Tables
 from engine.model.inode import DirectoryEntry, Inode
+from engine.vfs.access_times import AccessTimes
+from engine.vfs.ended_inodes import EndedInodes
 from engine.vfs.interface import Attributes, Caller, RenameFlags
+from engine.vfs.names import check_name
 from engine.vfs.pending import Pending
-
-ENDED_KEPT_MAX = 16_384
-"""Ended inodes that are remembered; the kernel writes times back within seconds."""
 
 _SPECIAL = (stat.S_IFREG, stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR, stat.S_IFBLK)
 
@@ -55,7 +55,8 @@ class Tree:
         self._pending = pending
         self._clock = clock
         self._is_open = is_open
-        self._ended: dict[InodeId, Inode] = {}
+        self._ended = EndedInodes()
+        self.accessed = AccessTimes(tables.store, tables.inodes, clock)
 
     # Look
 
@@ -75,14 +76,15 @@ class Tree:
             inode = replace(inode, size=file.size)
         elif stat.S_ISLNK(inode.mode):
             stored = 0
-        return Attributes(inode, -(-stored // 512))
+        return Attributes(self.accessed.applied(inode), -(-stored // 512))
 
     def lookup(self, parent: InodeId, name: bytes) -> Attributes:
         with self._store.lock:
-            if name in (b".", b".."):
-                directory = self.directory(parent)
-                up = parent if name == b"." else directory.parent
-                return self.attributes(self.inode(up))
+            if name == b".":
+                # Asked of files, too: so the kernel finds an inode by its number.
+                return self.attributes(self.inode(parent))
+            if name == b"..":
+                return self.attributes(self.inode(self.directory(parent).parent))
             check_name(name)
             entry = self._names.find(parent, name)
             if entry is None:
@@ -265,13 +267,12 @@ class Tree:
         self._store.on_undo(self._pending.keep(inode.inode_id))
         self._pending.forget(inode.inode_id)
         self.empty_map(inode)
-        if not stat.S_ISREG(inode.mode) or self._names.list_xattrs(inode.inode_id):
+        if not stat.S_ISREG(inode.mode) or self._names.has_xattrs(inode.inode_id):
             self._names.forget(inode.inode_id)
         self._inodes.delete(inode.inode_id)
-        if len(self._ended) >= ENDED_KEPT_MAX:
-            del self._ended[next(iter(self._ended))]
-        self._ended[inode.inode_id] = replace(inode, nlink=0)
-        self._store.on_undo(partial(self._ended.pop, inode.inode_id, None))
+        self.accessed.forget(inode.inode_id)
+        self._ended.add(inode)
+        self._store.on_undo(partial(self._ended.take_back, inode.inode_id))
 
     def ended(self, inode_id: InodeId) -> Inode | None:
         """Return what an inode was that ended a while ago.
@@ -280,6 +281,11 @@ class Tree:
         as a write error of the whole mount and come out of the next syncfs.
         """
         return self._ended.get(inode_id)
+
+    def last_attributes(self, inode_id: InodeId) -> Attributes:
+        if (inode := self.ended(inode_id)) is None:
+            raise StaleHandleError(f"inode {inode_id} is gone")
+        return Attributes(inode, 0)
 
     def empty_map(self, inode: Inode) -> None:
         """Let go of all data of an inode: a little at once, the rest by Collect."""
@@ -291,11 +297,6 @@ class Tree:
             self._tables.file_map.detach(inode.map_id, 0)
 
     # Rename
-
-    def target_of(self, parent: InodeId, name: bytes) -> InodeId | None:
-        """Return the inode a name leads to, None if it is free. Under the lock."""
-        entry = self._names.find(parent, name)
-        return None if entry is None else entry.inode_id
 
     def rename(
         self,
@@ -311,13 +312,13 @@ class Tree:
         self._refuse_removed(directory)
         _, inode = self._entry(parent, name)
         target = self._names.find(new_parent, new_name)
-        if flags & RenameFlags.EXCHANGE:
+        if RenameFlags.EXCHANGE in flags:
             if target is None:
                 raise NotFoundError(repr(new_name))
             self._exchange(parent, name, new_parent, new_name)
             return
         if target is not None:
-            if flags & RenameFlags.NO_REPLACE:
+            if RenameFlags.NO_REPLACE in flags:
                 raise ExistsError(repr(new_name))
             if target.inode_id == inode.inode_id:
                 return
@@ -345,10 +346,11 @@ class Tree:
             self._drop_link(victim)
 
     def _after_move(self, inode: Inode, old_directory: Inode, directory: Inode) -> None:
-        moved = replace(self.inode(inode.inode_id), ctime_ns=self._clock.now_ns())
-        crosses = old_directory.inode_id != directory.inode_id
         # A file follows the policy of the directory it was moved into last.
-        moved = replace(moved, parent=directory.inode_id)
+        moved = replace(
+            self.inode(inode.inode_id), ctime_ns=self._clock.now_ns(), parent=directory.inode_id
+        )
+        crosses = old_directory.inode_id != directory.inode_id
         if stat.S_ISDIR(inode.mode) and crosses:
             self._touch(self.inode(old_directory.inode_id), links=-1)
             self._touch(self.inode(directory.inode_id), links=1)
@@ -382,16 +384,9 @@ class Tree:
 
     def read_symlink(self, inode_id: InodeId) -> bytes:
         with self._store.lock:
-            self.inode(inode_id)
+            inode = self.inode(inode_id)
             target = self._names.target(inode_id)
             if target is None:
                 raise InvalidArgumentError(f"inode {inode_id} is no symbolic link")
+            self.accessed.note(inode)
             return target
-
-
-def check_name(name: bytes) -> None:
-    """Refuse what can be no name."""
-    if len(name) > NAME_BYTES_MAX:
-        raise NameTooLongError(f"a name of {len(name)} bytes")
-    if name in (b"", b".", b"..") or b"/" in name or b"\0" in name:
-        raise InvalidArgumentError(f"{name!r} cannot be a name")

@@ -16,7 +16,7 @@ from rich.text import Text
 from tests.bench.rounds import Figures
 from tests.bench.rows import Row
 
-WIDTH: Final = 150
+WIDTH: Final = 104
 BAR_WIDTH: Final = 60
 
 

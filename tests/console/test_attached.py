@@ -147,3 +147,27 @@ def test_an_attached_console_cannot_choose_a_mount_point(
 
     assert code == 2
     assert served.calls == []
+
+
+def test_an_attached_console_outlives_the_pools_process_and_follows_the_next_one(
+    tmp_path: Path,
+) -> None:
+    control = CannedControl(healthy())
+    first = ControlServer(control, tmp_path, mountpoint=lambda: "", shutdown=lambda: "")
+    first.start()
+    try:
+        with terminal("console", str(tmp_path)) as screen:
+            screen.read_until("All data has its full redundancy.")
+            first.close(failure=None)
+            screen.read_until("no fresh numbers")
+            second = ControlServer(control, tmp_path, mountpoint=lambda: "", shutdown=lambda: "")
+            second.start()
+            try:
+                asked = control.views
+                screen.read_while(lambda: control.views < asked + 2)
+                screen.press("V")
+                screen.read_until("d0: present")
+            finally:
+                second.close(failure=None)
+    finally:
+        first.close(failure=None)

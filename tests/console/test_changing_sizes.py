@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.harness import wait_for
-from tests.e2e.terminal import LARGE, SMALL, Size, Terminal, terminal
+from tests.e2e.terminal import LARGE, SCREEN_S, SMALL, Size, Terminal, terminal
 
 # Some shells export the size they had; the console must look at the terminal.
 CONSOLE = (
@@ -33,7 +33,8 @@ def screen() -> Iterator[Terminal]:
     """A console of a pool where nothing changes, not even the time."""
     with terminal() as opened:
         opened.start(CONSOLE, LARGE)
-        opened.expect("(?s)Rebuild .*Enter details.*quit")
+        # Something of every pane, header and footer: the picture is whole.
+        opened.expect(r"(?s)tank .*d5 .*Rebuild .*intact 247k.*Enter det.*cold .*scrub: .*quit")
         yield opened
 
 
@@ -48,7 +49,7 @@ def test_a_storm_of_sizes_leaves_the_picture_as_it_was(screen: Terminal) -> None
         )
     screen.resize(LARGE)
 
-    wait_for("the picture is the same", lambda: screen.screen() == before)
+    wait_for("the picture is the same", lambda: screen.screen() == before, limit_s=SCREEN_S)
 
 
 def test_a_size_that_was_another_for_a_moment_leaves_no_stale_rows(screen: Terminal) -> None:

@@ -224,3 +224,31 @@ def test_the_advice_names_the_key_that_helps(changes: dict[str, object], words: 
 
     assert words in said
     assert bool(said) == bool(words)
+
+
+def test_w_shows_the_columns_that_have_no_room_and_the_first_ones_again() -> None:
+    async def script(driver: Driver) -> None:
+        await driver.press("2")
+        before = driver.text()
+        assert "SIZE" not in before
+        await driver.press("w")
+        assert "SIZE" in driver.text()
+        await driver.press("w")
+        assert driver.text().splitlines()[2:] == before.splitlines()[2:]
+
+    drive(healthy(), script, size=(80, 24))
+
+
+def test_n_walks_through_what_matches_the_filter_round_and_round() -> None:
+    seen: list[str] = []
+
+    async def script(driver: Driver) -> None:
+        await driver.press("2", "n")
+        assert driver.toasts() == ["there is no filter, or no match: / starts one"]
+        await driver.press("slash", "w", "a", "r", "m", "enter")
+        for key in ("n", "n", "n", "N"):
+            await driver.press(key)
+            seen.append(driver.app.need_scene().selected.name)  # type: ignore[union-attr]
+
+    drive(healthy(), script)
+    assert seen == ["d3", "d2", "d3", "d2"]

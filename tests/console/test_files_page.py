@@ -154,13 +154,15 @@ def test_redundancy_is_asked_for_planned_and_set() -> None:
     control = full_control()
 
     async def script(driver: Driver) -> None:
-        await go(driver, "6", "j", "j", "L", *"3x", "enter")
-        assert "RISKY" in driver.text()
+        await go(driver, "6", "j", "j", "L", *"copies:3", "enter")
+        await driver.until("SAFE: it survives the loss of 2 disks, as now")
+        assert "dynamicfs change-policy /srv/pool /vm copies:3" in driver.text()
         await go(driver, "y")
 
     drive(control, script)
 
-    assert ("files.set_redundancy", "/vm", "3x") in control.calls
+    assert ("files.plan_redundancy", "/vm", "copies:3") in control.calls
+    assert ("files.set_redundancy", "/vm", "copies:3") in control.calls
 
 
 def test_the_page_is_pure_ascii_where_it_must_be() -> None:

@@ -99,3 +99,12 @@ def test_e_goes_to_the_events_and_back_again() -> None:
         assert driver.app.frame.page.page_name == "rebuild"
 
     drive(healthy(), script)
+
+
+def test_one_key_goes_through_the_layouts_and_back_to_the_first() -> None:
+    async def script(driver: Driver) -> None:
+        for page, pane in (("rebuild", "work"), ("overview", "disks"), ("overview", "")):
+            await driver.press("f12")
+            assert (driver.app.frame.page.page_name, driver.app.frame.page.zoomed) == (page, pane)
+
+    drive(healthy(), script)

@@ -9,13 +9,14 @@ import pytest
 
 from dynamicfs_tui.console.glyphs import ASCII
 from dynamicfs_tui.console.question_dialog import QuestionDialog
+from dynamicfs_tui.console.work_paths import ITEMS_MAX
 from dynamicfs_tui.console.work_verbs import FULL_SPEED_S
 from engine.errors import UsageError
-from engine.status.views import PoolView, ReconcileView, WorkPriority
+from engine.status.views import PoolView, ReconcileView, WorkPriority, WorkState
 from engine.units import MIB
 from tests.conftest import ExpectedWarnings
 from tests.console.canned import CannedControl
-from tests.console.canned_healing import PENDING_REASON, healing, no_work, paused
+from tests.console.canned_healing import PENDING_REASON, healing, item, no_work, paused
 from tests.console.canned_views import NOW_NS
 from tests.console.driving import Driver, drive, picture
 
@@ -62,6 +63,44 @@ def test_every_extent_has_its_file_state_and_reason() -> None:
     assert PENDING_REASON in rows["77"]
     assert "lost" in rows["91"]
     assert "/[b]not markup[/b]" in rows["2001"]
+
+
+def test_files_that_a_view_does_not_tell_are_asked_for_and_preferred() -> None:
+    view = with_work(items=tuple(item(number, WorkState.QUEUED) for number in (11, 12)))
+    control = CannedControl(view)
+    control.work.items = (item(12, WorkState.QUEUED, path="/vm/web01.img"),)
+
+    async def script(driver: Driver) -> None:
+        await driver.press("3", "j")
+        await driver.wait_for_verbs()
+        await driver.until("/vm/web01.img")
+        await driver.press("E")
+        await driver.until("[/vm_]")
+
+    drive(control, script)
+    assert control.calls == [("work.list_work", ITEMS_MAX)]
+
+
+def test_one_question_for_files_at_a_time_is_asked_and_a_refused_one_leaves_the_page_as_it_is(
+    expected_warnings: ExpectedWarnings,
+) -> None:
+    expected_warnings("files of the rebuild failed")
+    control = CannedControl(with_work(items=(item(11, WorkState.QUEUED),)))
+
+    async def script(driver: Driver) -> None:
+        control.verb_wait.clear()
+        control.verb_error = UsageError("not now")
+        await driver.press("3")
+        for _look in range(3):
+            await driver.tick()
+        control.verb_wait.set()
+        await driver.wait_for_verbs()
+        await driver.tick()
+        assert "(no file known)" in driver.text()
+        assert driver.toasts() == []
+
+    drive(control, script)
+    assert control.calls == [("work.list_work", ITEMS_MAX)]
 
 
 def test_the_row_under_the_cursor_tells_its_file_and_reason_in_full_below() -> None:
@@ -131,7 +170,7 @@ def test_a_second_stroke_is_refused_until_the_first_is_done_and_then_does_the_op
     async def script(driver: Driver) -> None:
         driver.control.verb_wait.clear()
         await driver.press_at_once("3", "P", "P", "P")
-        assert "P pause: the change before it is under way" in driver.toasts()
+        assert driver.toasts() == ["P pause: the change before it is under way  (x2)"]
         driver.control.verb_wait.set()
         await driver.wait_for_verbs()
         driver.control.set_view(paused(view))

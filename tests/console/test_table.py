@@ -12,6 +12,7 @@ from dynamicfs_tui.console.table import (
     choose_columns,
     column_at,
     in_order,
+    other_columns,
     table_head,
     table_row,
 )
@@ -48,6 +49,11 @@ def test_the_least_important_column_leaves_first_and_the_growing_one_takes_the_r
     ]
     assert [c.title for c, _w in choose_columns(COLUMNS, 16)] == ["NAME", "AGE"]
     assert [c.title for c, _w in choose_columns(COLUMNS, 3)] == ["NAME"]
+
+
+def test_columns_without_room_are_shown_beside_the_first_ones_when_asked_for() -> None:
+    assert [c.title for c in other_columns(COLUMNS, 16)] == ["NAME", "NOTE"]
+    assert other_columns(COLUMNS, 30) == []
 
 
 @given(width=st.integers(min_value=6, max_value=200))

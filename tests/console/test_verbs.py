@@ -27,6 +27,10 @@ UUID_0 = healthy().disks[0].uuid
 
 PLAN_BASIS = ("disks.plan", "drain", UUID_0, "")
 
+COMPACT_PLAN = ("work.plan_compaction",)
+
+PLANS = ("disks.plan", "work.plan_compaction")
+
 ASKED = [
     ("S", healthy, [("start_scrub", False)]),
     ("4 R enter", healthy, [("scrubs.start", "all", True)]),
@@ -34,11 +38,13 @@ ASKED = [
     ("B", degraded, [("start_rebuild",)]),
     ("3 C", rebuilding, [("work.cancel",)]),
     ("H", suspicious, [("set_disk_health", UUID_0, "healthy")]),
+    ("5 M", healthy, [("work.rebalance",)]),
+    ("5 K", healthy, [COMPACT_PLAN, COMPACT_PLAN, ("work.compact",)]),
     ("D", healthy, [PLAN_BASIS, PLAN_BASIS, ("disks.drain", UUID_0)]),
 ]
 
 
-LOOKS = ("scrubs.history",)
+LOOKS = ("scrubs.history", "work.list_work")
 """What a page asks for by itself; it changes nothing."""
 
 
@@ -49,7 +55,7 @@ def verbs_of(driver: Driver) -> list[tuple[object, ...]]:
 
 def only_plans(driver: Driver) -> bool:
     """Whether the pool was asked for plans at most."""
-    return all(name == "disks.plan" for name, *_rest in verbs_of(driver))
+    return all(name in PLANS for name, *_rest in verbs_of(driver))
 
 
 EACH = pytest.mark.parametrize(("key", "view", "call"), ASKED, ids=[row[0] for row in ASKED])
@@ -147,9 +153,15 @@ def test_a_read_only_console_says_so_and_calls_nothing() -> None:
     keys = ["S", "R", "P", "F", "H", "B", "X", "D", "O", "V", "W", "T"]
 
     async def script(driver: Driver) -> None:
-        await driver.press(*keys, "y")
-        refusals = [toast for toast in driver.toasts() if "this console is read-only" in toast]
-        assert len(refusals) == len(keys)
+        for key in keys:
+            await driver.press(key)
+            refusal = f"{key} "
+            # Only the newest are on the screen.
+            assert any(
+                toast.startswith(refusal) and "this console is read-only" in toast
+                for toast in driver.toasts()
+            ), driver.toasts()
+        await driver.press("y")
 
     assert drive(suspicious(), script, read_only=True).control.calls == []
 
@@ -181,6 +193,42 @@ def test_quitting_asks_first(key: str) -> None:
         await driver.press(key, "y")
 
     assert drive(healthy(), script).app.return_value == "quit"
+
+
+def test_quitting_when_idle_waits_for_the_rebuild() -> None:
+    async def script(driver: Driver) -> None:
+        await driver.press("q")
+        assert "[ when idle (w) ]" in driver.text()
+        await driver.press("w")
+        await driver.tick()
+        assert "the rebuild" in driver.toasts()[-1]
+        assert driver.app.return_value is None
+        driver.control.set_view(healthy())
+        await driver.tick()
+
+    assert drive(rebuilding(), script).app.return_value == "quit"
+
+
+def test_quitting_when_idle_can_be_taken_back() -> None:
+    async def script(driver: Driver) -> None:
+        await driver.press("q", "w", "q")
+        assert "so far" in driver.text()
+        await driver.press("escape")
+        driver.control.set_view(healthy())
+        await driver.tick()
+        assert driver.toasts()[-1] == "the console stays"
+
+    assert drive(rebuilding(), script).app.return_value is None
+
+
+def test_nothing_is_waited_for_when_nothing_is_under_way() -> None:
+    async def script(driver: Driver) -> None:
+        await driver.press("q")
+        assert "when idle" not in driver.text()
+        await driver.press("w")
+        assert "[ quit (y) ]" in driver.text()
+
+    drive(healthy(), script)
 
 
 def test_ctrl_c_gives_a_hint_and_does_not_quit() -> None:

@@ -136,7 +136,7 @@ def test_a_disk_can_be_simulated_from_its_page() -> None:
     control = full_control()
 
     async def script(driver: Driver) -> None:
-        await go(driver, "2", "j", "w")
+        await go(driver, "2", "j", "s")
         assert driver.app.frame.page.page_name == "what-if"
 
     drive(control, script)

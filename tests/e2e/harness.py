@@ -193,6 +193,10 @@ class LivePool:
         """Mount read-write, and return the mount point."""
         return self._mount("--read-write")
 
+    def mount_for_everybody(self) -> Path:
+        """Mount read-write so that other users reach it, and return the mount point."""
+        return self._mount("--read-write", "--allow-other")
+
     def mount_read_only(self) -> Path:
         """Mount as the command does unless asked, and return the mount point."""
         return self._mount()

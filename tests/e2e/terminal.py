@@ -148,6 +148,20 @@ class Terminal:
         """Type *text* letter by letter."""
         self._tmux("send-keys", "-t", "console", "-l", text)
 
+    def answer(self, title: str, text: str) -> None:
+        """Answer the question *title* with *text*, and wait until it is closed."""
+        self.expect(re.escape(title))
+
+        def stands_there() -> bool:
+            # A new question is deaf for a moment, so some of it may not have been heard.
+            self.press("C-u")
+            self.type(text)
+            return self._soon(re.escape(f"[{text}_]"))
+
+        wait_for(f"{text!r} stands in the field", stands_there)
+        self.press("Enter")
+        wait_for("the question is closed", lambda: not self.shows("Enter go on"))
+
     def agree(self, button: str) -> None:
         """Say yes to the dialog that has *button*, and wait until it is closed.
 

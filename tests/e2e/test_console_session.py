@@ -14,7 +14,7 @@ from engine.units import MIB
 from tests.e2e.contents import Contents
 from tests.e2e.demo_console import DemoConsole, demo_console
 from tests.e2e.harness import wait_for, wait_for_death
-from tests.e2e.terminal import LARGE, SMALL, Size
+from tests.e2e.terminal import LARGE, SMALL
 
 HEAL_S = 120.0
 
@@ -29,31 +29,67 @@ def quit_by_keys(demo: DemoConsole) -> None:
     assert not demo.is_mounted()
 
 
-@pytest.mark.parametrize("size", [LARGE, SMALL], ids=str)
-def test_a_lost_disk_is_told_and_its_rebuild_is_watched_to_the_end(
-    tmp_path: Path, size: Size
-) -> None:
-    with demo_console(tmp_path, size) as demo:
-        contents = Contents(demo.mountpoint)
-        source = random.Random(4)
-        for number in range(4):
-            contents.write(f"photo-{number}", source.randbytes(12 * MIB))
-        demo.command("sync", str(demo.mountpoint))
-        demo.take_away("d2")
-        demo.screen.press("1")
-        demo.screen.expect("DEGRADED")
-        demo.screen.expect(r"d2 .*MISSING")
-        demo.screen.press_for("3", r"starts in")
+def lose_a_disk(demo: DemoConsole) -> Contents:
+    """Write some files, take a disk away, and open the page of the rebuild that waits."""
+    contents = Contents(demo.mountpoint)
+    source = random.Random(4)
+    for number in range(4):
+        contents.write(f"photo-{number}", source.randbytes(12 * MIB))
+    demo.command("sync", str(demo.mountpoint))
+    demo.take_away("d2")
+    demo.screen.press("1")
+    demo.screen.expect("DEGRADED")
+    demo.screen.expect(r"d2 .*MISSING")
+    demo.screen.press_for("3", r"starts in")
+    return contents
+
+
+def expect_healed(demo: DemoConsole, contents: Contents) -> None:
+    """Wait for the end of the rebuild; nothing may be lost."""
+    demo.screen.expect(
+        r"100%.*(.|\n)*nothing to rebuild|nothing to rebuild(.|\n)*100%", limit_s=HEAL_S
+    )
+    # Exposure is counted anew twice a second.
+    wait_for("nothing is degraded", lambda: not demo.view().exposure.degraded_extents)
+    assert demo.view().exposure.lost_extents == 0
+    assert contents.differing() == []
+    assert demo.differing() == []
+
+
+def test_a_lost_disk_is_told_and_its_rebuild_is_watched_to_the_end(tmp_path: Path) -> None:
+    with demo_console(tmp_path, LARGE) as demo:
+        contents = lose_a_disk(demo)
         assert contents.differing() == []
 
-        demo.screen.expect(
-            r"100%.*(.|\n)*nothing to rebuild|nothing to rebuild(.|\n)*100%", limit_s=HEAL_S
-        )
-        # Exposure is counted anew twice a second.
-        wait_for("nothing is degraded", lambda: not demo.view().exposure.degraded_extents)
-        assert demo.view().exposure.lost_extents == 0
-        assert contents.differing() == []
-        assert demo.differing() == []
+        demo.screen.press("B")
+        demo.screen.agree("start rebuild")
+        expect_healed(demo, contents)
+        quit_by_keys(demo)
+
+
+def test_a_rebuild_is_steered_by_keys_on_the_smallest_screen(tmp_path: Path) -> None:
+    with demo_console(tmp_path, SMALL) as demo:
+        contents = lose_a_disk(demo)
+        screen = demo.screen
+        screen.press("T")
+        screen.answer("Limit of the rebuild", "2")
+        screen.expect("at most 2.0 MiB/s")
+        screen.press("B")
+        screen.agree("start rebuild")
+        screen.expect(r"running(.|\n)*limit 2.0MB/s(.|\n)*/photo-\d")
+
+        screen.press_for("P", "paused by the operator: P resumes")
+        assert demo.view().reconcile.paused
+        screen.press_for("F", r"mode high")
+        screen.press_for("+", r"limit 2.2MB/s")
+        screen.press_for("P", "running")
+        assert demo.view().reconcile.priority == "high"
+        assert demo.view().reconcile.limit_bytes_s == int(2.2 * MIB)
+        screen.press("T")
+        screen.answer("Limit of the rebuild", "0")
+        screen.expect("limit none")
+
+        expect_healed(demo, contents)
         quit_by_keys(demo)
 
 

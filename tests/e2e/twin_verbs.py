@@ -47,8 +47,7 @@ FILES = st.builds(
     name=COMPONENTS,
 )
 SLOT = st.sampled_from(list(SLOTS))
-MODES = st.sampled_from([0o644, 0o600, 0o755, 0o2644, 0o1777, 0])
-"""Without what a write ends: the engine cannot tell that root writes, who keeps it."""
+MODES = st.sampled_from([0o644, 0o600, 0o755, 0o2644, 0o1777, 0, 0o4755, 0o6755])
 DIRECTORY_MODES = st.sampled_from([0o755, 0o2755, 0o1777, 0o700])
 OFFSETS = st.one_of(st.integers(0, 40), st.sampled_from([4095, 4096, 9001, 131_071, 300_001]))
 LENGTHS = st.one_of(st.integers(0, 40), st.sampled_from([4096, 70_001, 400_000]))

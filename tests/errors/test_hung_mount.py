@@ -10,12 +10,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
 import pytest
 
-from engine.model.redundancy import ErasureCoding
+from engine.errors import EngineError
+from engine.model.disk import Tier
+from engine.model.redundancy import ErasureCoding, Replication
+from engine.pool.create import DiskPlan, create_pool
+from engine.pool.devices import DiskOpener
+from engine.pool.importing import import_disks
+from engine.pool.pool import Pool
+from engine.pool.properties import PoolProperties
 from tests.e2e.harness import (
     COMMAND_S,
     ROOT,
@@ -27,6 +35,7 @@ from tests.e2e.harness import (
 )
 from tests.fuse.conftest import TREE
 from tests.fuse.mounting import Served, serve
+from tests.unit.pool.directory_pool import Place
 
 T = TypeVar("T")
 
@@ -168,3 +177,49 @@ def test_a_pool_opens_while_a_disk_hangs_and_takes_it_in_when_it_answers(disk: H
 
     disk.answer_again()
     disk.live.find_disks(missing=0)
+
+
+def test_a_directory_that_hangs_is_given_up_by_who_wants_it_for_a_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DiskOpener.__init__, "__kwdefaults__", {"open_s_max": 0.2})
+    place = Place(tmp_path)
+    place.create()
+    with Pool(place.pool_dir) as pool, serve(TREE, folder=tmp_path) as below:
+        hung = below.path / "disk"
+        hung.mkdir()
+        wishes: dict[str, Callable[[], object]] = {
+            "add": lambda: pool.membership.add(str(hung), Tier.HOT),
+            "create": lambda: create_pool(
+                tmp_path / "second",
+                name="second",
+                disks=[DiskPlan(path=str(hung), tier=Tier.HOT)],
+                properties=PoolProperties(redundancy=Replication(1)),
+            ),
+            "import": lambda: import_disks([hung], tmp_path / "second"),
+        }
+        below.process.send_signal(signal.SIGSTOP)
+        try:
+            refused = {
+                name: _within(ANSWER_S, partial(_refusal, wish)) for name, wish in wishes.items()
+            }
+        finally:
+            below.process.send_signal(signal.SIGCONT)
+
+        assert all(
+            "no answer within" in text or "not answer" in text for text in refused.values()
+        ), refused
+        wait_for("the directory answers", lambda: not _refusal(wishes["add"]), limit_s=ANSWER_S)
+        assert not (tmp_path / "second").exists()
+        gone = {one.record.path: one.reason for one in pool.engine.base.disks.presences()}
+        assert gone[str(hung)] == ""
+        pool.close()
+
+
+def _refusal(wish: Callable[[], object]) -> str:
+    """Return why *wish* was refused; empty when it was granted."""
+    try:
+        wish()
+    except EngineError as error:
+        return str(error)
+    return ""

@@ -19,7 +19,10 @@ from engine.device.protocol import Buffer, Device, JournalEntry
 from engine.errors import DeviceSlowError, NameAbsentError
 from engine.ids import Epoch, Generation
 from engine.metadata.containers import store_checkpoint
+from engine.pool.devices import DiskOpener
+from engine.pool.joining import undo_disk
 from engine.units import KIB, MIB
+from tests.e2e.harness import wait_for
 
 BRIEF_S: Final = 0.05
 LONG_S: Final = 10.0
@@ -313,3 +316,39 @@ def test_a_trim_that_was_given_up_while_it_waited_drops_nothing(disk: LateDisk) 
     disk.let_go(late, trim)
 
     assert disk.journal() == [1, 2]
+
+
+def test_a_directory_that_was_labelled_late_is_what_it_was_before_anybody_may_try_again(
+    tmp_path: Path,
+) -> None:
+    path, opener = str(tmp_path), DiskOpener(open_s_max=BRIEF_S)
+    answers, undoing, undone = threading.Event(), threading.Event(), threading.Event()
+
+    def make_late() -> DirectoryDevice:
+        answers.wait(LONG_S)
+        prepare_disk(path)
+        return DirectoryDevice.open(path)
+
+    def undo_slowly(device: DirectoryDevice) -> None:
+        undoing.set()
+        undone.wait(LONG_S)
+        undo_disk(path, device)
+
+    with pytest.raises(DeviceSlowError, match="no answer within"):
+        opener.ask(path, make_late, let_go=undo_slowly)
+    answers.set()
+    assert undoing.wait(LONG_S)
+    with pytest.raises(DeviceSlowError, match="does not answer"):
+        opener.ask(path, lambda: None)
+    undone.set()
+
+    wait_for("the path is free", lambda: _is_free(opener, path), limit_s=LONG_S)
+    assert not list(tmp_path.iterdir())
+
+
+def _is_free(opener: DiskOpener, path: str) -> bool:
+    try:
+        opener.ask(path, lambda: None)
+    except DeviceSlowError:
+        return False
+    return True

@@ -22,7 +22,7 @@ from engine.device.bounded import BoundedDevice
 from engine.errors import EngineError
 from engine.ids import ROOT_INODE, InodeId
 from engine.maintenance.check import check_metadata
-from engine.metadata import journals, scratch, shipping, tending
+from engine.metadata import scratch, shipping, tending
 from engine.metadata.database import open_reader
 from engine.model.disk import Tier
 from engine.model.redundancy import ErasureCoding
@@ -81,7 +81,7 @@ def shorten_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def shorten_device_limits(monkeypatch: pytest.MonkeyPatch, *, call_s: float = CALL_S) -> None:
     """Give a device call *call_s* seconds, and those who wait for many a while."""
-    for limited in (lanes, journals, tending):
+    for limited in (lanes, tending):
         monkeypatch.setattr(limited, "DEVICE_CALL_S_MAX", call_s)
     monkeypatch.setattr(lanes.DiskLanes.wait, "__defaults__", (call_s,))
     monkeypatch.setattr(lanes.wait_for, "__defaults__", (call_s,))

@@ -9,8 +9,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,32 @@ def test_a_read_that_waits_for_a_disk_does_not_delay_a_getattr(troubled: Served)
         reader.join()
     assert were_waiting
     assert took_s < 0.5
+
+
+def test_changes_that_wait_for_room_delay_no_getattr(troubled: Served) -> None:
+    crowded = troubled.path / "crowded"
+    changes: list[Callable[[], object]] = [
+        (crowded / "new").mkdir,
+        (crowded / "made").touch,
+        partial((troubled.path / "file").chmod, 0o600),
+    ]
+    (troubled.path / "file").write_bytes(b"data")
+    with ThreadPoolExecutor(len(changes)) as clients:
+        crowded.mkdir()
+        waiting = [clients.submit(change) for change in changes]
+        time.sleep(0.2)
+
+        # Beside the others: the kernel itself keeps a directory that is changed locked.
+        started_s = time.monotonic()
+        for number in range(20):
+            (troubled.path / f"absent-{number}").exists()
+        took_s = time.monotonic() - started_s
+        were_waiting = not any(change.done() for change in waiting)
+
+    assert were_waiting
+    assert took_s < 0.5
+    assert sorted(os.listdir(crowded)) == ["made", "new"]
+    assert (troubled.path / "file").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_loop_that_is_stuck_is_late_and_one_that_waits_for_disks_is_not(

@@ -64,6 +64,12 @@ class TreeFileSystem:
 
     # Names
 
+    def has_room(self) -> bool:
+        return True
+
+    def wait_for_room(self) -> None:
+        return
+
     def lookup(self, parent: InodeId, name: bytes) -> Attributes:
         with self.lock:
             check_length(name)
@@ -79,6 +85,14 @@ class TreeFileSystem:
             size = len(node.data) or len(node.target)
             inode = dataclasses.replace(node.inode, size=size)
             return Attributes(inode, (size + 511) // 512)
+
+    def try_set_attributes(
+        self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
+    ) -> Attributes | None:
+        return self.set_attributes(inode_id, changes, caller)
+
+    def last_attributes(self, inode_id: InodeId) -> Attributes:
+        raise StaleHandleError
 
     def set_attributes(
         self, inode_id: InodeId, changes: AttributeChanges, caller: Caller

@@ -3,7 +3,8 @@
 ``slow…``: reads wait a second on a pool thread. ``stuck…``: looking the name up
 keeps the serving thread that long. ``broken…``: looking the name
 up is a programming error. ``unsafe…``: fsync fails because a group was lost.
-``full…``: fsync finds no space. ``rotten…``: reads find damage. ``strange``, which is
+``full…``: fsync finds no space. ``crowded…``: once it is made there is no room for
+changes that long. ``rotten…``: reads find damage. ``strange``, which is
 there from the start: its attributes are damaged.
 """
 
@@ -30,7 +31,21 @@ class TroubledTree(TreeFileSystem):
     def __init__(self, slow_s: float) -> None:
         super().__init__()
         self._slow_s = slow_s
+        self._room_at_s = 0.0
         self.make_node(ROOT_INODE, STRANGE, stat.S_IFREG | 0o644, 0, Caller(0, 0))
+
+    def has_room(self) -> bool:
+        return time.monotonic() >= self._room_at_s
+
+    def wait_for_room(self) -> None:
+        while not self.has_room():
+            time.sleep(0.01)
+
+    def make_directory(self, parent: InodeId, name: bytes, mode: int, caller: Caller) -> Attributes:
+        made = super().make_directory(parent, name, mode, caller)
+        if name.startswith(b"crowded"):
+            self._room_at_s = time.monotonic() + self._slow_s
+        return made
 
     def lookup(self, parent: InodeId, name: bytes) -> Attributes:
         if name.startswith(b"broken"):

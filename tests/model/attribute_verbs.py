@@ -54,6 +54,8 @@ class AttributeVerbs(MachineBase):
         node = self.node(pick)
         changes = AttributeChanges(atime_ns=access, mtime_ns=modify)
         self.pool.filesystem.set_attributes(node.inode_id, changes, NOBODY)
+        if access is not None:
+            node.access_times_set.add(access)
         times = node.times
         node.times = times._replace(
             access=times.access if access is None else access,

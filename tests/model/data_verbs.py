@@ -49,7 +49,8 @@ class DataVerbs(MachineBase):
     ) -> None:
         opened = self.pool.filesystem.open(node.inode_id, how)
         keeps_times = opened.direct_io or bool(how & OpenMode.DIRECT)
-        self._write_through(Kept(opened.handle, node, keeps_times=keeps_times), offset, data)
+        kept = Kept(opened.handle, node, keeps_times=keeps_times, ends_privileges=opened.direct_io)
+        self._write_through(kept, offset, data)
         self.pool.filesystem.release(opened.handle)
 
     def _write_through(self, kept: Kept, offset: int, data: bytes) -> None:
@@ -61,12 +62,10 @@ class DataVerbs(MachineBase):
         assert accepted == len(data)
         before = node.data.ljust(offset, b"\0")
         node.become(before[:offset] + data + before[offset + len(data) :])
-        mode = node.mode
-        node.lose_privileges()
+        if kept.ends_privileges:
+            node.mode &= ~(stat.S_ISUID | stat.S_ISGID)
         if kept.keeps_times:
             self.note(node, modified=(node,))
-        elif node.mode != mode:
-            self.note(node)
 
     @rule(pick=PICKS, size=st.one_of(st.integers(0, 90), st.sampled_from([BIG // 2, BIG])))
     def resize(self, pick: int, size: int) -> None:
@@ -75,11 +74,13 @@ class DataVerbs(MachineBase):
         self._note_size(node, size)
 
     def _note_size(self, node: Node, size: int) -> None:
+        if size == len(node.data):
+            self.note()  # Neither the bytes nor any time.
+            return
         if size < len(node.data):
             node.cut(size)
         else:
             node.become(node.data.ljust(size, b"\0"))
-        node.lose_privileges()
         self.note(node, modified=(node,))
 
     @rule(pick=PICKS)
@@ -87,7 +88,12 @@ class DataVerbs(MachineBase):
         node = self.file(pick)
         fs = self.pool.filesystem
         fs.release(fs.open(node.inode_id, OpenMode.WRITE | OpenMode.TRUNCATE).handle)
-        self._note_size(node, 0)
+        had_privileges = node.mode & (stat.S_ISUID | stat.S_ISGID)
+        node.mode &= ~had_privileges
+        if had_privileges and not node.data:
+            self.note(node)
+        else:
+            self._note_size(node, 0)
 
     @rule(pick=PICKS, offset=st.integers(0, BIG), length=st.integers(0, 70_000))
     def read_a_part(self, pick: int, offset: int, length: int) -> None:
@@ -107,7 +113,9 @@ class DataVerbs(MachineBase):
         if len(self.kept) < KEPT_MAX:
             node = self.file(pick)
             opened = self.pool.filesystem.open(node.inode_id, BOTH)
-            self.kept.append(Kept(opened.handle, node, keeps_times=opened.direct_io))
+            by_us = opened.direct_io
+            kept = Kept(opened.handle, node, keeps_times=by_us, ends_privileges=by_us)
+            self.kept.append(kept)
 
     @rule(offset=OFFSETS, data=DATA)
     def write_through_a_kept_handle(self, offset: int, data: bytes) -> None:

@@ -32,6 +32,8 @@ class Node:
     entries: dict[bytes, Node] = field(default_factory=dict)
     xattrs: dict[bytes, bytes] = field(default_factory=dict)
     times: Times = Times(0, 0, 0)
+    access_times_set: set[int] = field(default_factory=set)
+    """What programs set the access time to, ns; a crash may bring any of these back."""
     states: list[bytes] = field(default_factory=lambda: [b""])
     """Every content a crash may leave, oldest first; fsync leaves only the last."""
 
@@ -61,7 +63,7 @@ class Node:
         self.states = [self.data]
 
     def lose_privileges(self) -> None:
-        """A write or a new owner ends suid, and sgid where it means execution."""
+        """A new owner ends suid, and sgid where it means execution."""
         if self.is_directory:
             return
         self.mode &= ~stat.S_ISUID
@@ -72,11 +74,12 @@ class Node:
         """Return what one committed row of this inode says."""
         xattrs = tuple(sorted(self.xattrs.items()))
         owner = (self.uid, self.gid)
-        return Facts(self.inode_id, self.mode, owner, self.rdev, self.target, xattrs, self.times)
+        times = self.times._replace(access=0)
+        return Facts(self.inode_id, self.mode, owner, self.rdev, self.target, xattrs, times)
 
 
 class Facts(NamedTuple):
-    """All of an inode but its names and bytes."""
+    """All of an inode but its names, bytes and access time."""
 
     inode_id: InodeId
     mode: int

@@ -55,7 +55,7 @@ def real_xattrs(fs: EngineFileSystem, inode_id: InodeId) -> dict[bytes, bytes]:
 
 
 def real_facts(fs: EngineFileSystem, inode_id: InodeId) -> Facts:
-    """Return all of an inode but its names and bytes."""
+    """Return all of an inode but its names, bytes and access time, which looking moves."""
     inode = fs.get_attributes(inode_id).inode
     return Facts(
         inode_id,
@@ -64,5 +64,5 @@ def real_facts(fs: EngineFileSystem, inode_id: InodeId) -> Facts:
         inode.rdev,
         fs.read_symlink(inode_id) if stat.S_ISLNK(inode.mode) else b"",
         tuple(sorted(real_xattrs(fs, inode_id).items())),
-        Times(inode.atime_ns, inode.mtime_ns, inode.ctime_ns),
+        Times(0, inode.mtime_ns, inode.ctime_ns),
     )

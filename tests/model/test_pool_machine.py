@@ -1,5 +1,5 @@
 """A pool's maintenance beside a model: disks fail, come back, drain; policies change;
-the operator pauses, cancels, hurries; processes restart; scrubs run.
+the operator pauses, cancels, hurries, compacts; processes restart.
 
 At most one disk is away and at most one fragment of an extent is rotten at any
 moment, and every policy survives two losses. So at every moment:
@@ -44,9 +44,12 @@ from engine.model.redundancy import (
     fragment_count,
     tolerance,
 )
+from tests.unit.maintenance.shared_extent import SharedFiles
 from tests.unit.maintenance.small_pool import RS, SmallPool, name_of, pattern, small_pool
 
 DISKS = 7
+PARTS, PART = 4, 30_000
+"""Files of an extent that is shared: with three of them gone, it is worth compacting."""
 POLICIES: tuple[Redundancy, ...] = (RS, ErasureCoding(2, 2), ErasureCoding(5, 2), Replication(3))
 NUMBERS = st.integers(1, DISKS)
 STATES = st.sampled_from(
@@ -64,6 +67,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.safe: dict[ExtentId, ExtentRecord] = {}
         self.rotten: dict[ExtentId, tuple[int, int]] = {}
         self.wanted: dict[ExtentId, Redundancy] = {}
+        self.safe_shared: dict[ExtentId, ExtentRecord] = {}
         self.written = 0
 
     @initialize()
@@ -71,6 +75,7 @@ class PoolMachine(RuleBasedStateMachine):
         folder = Path(tempfile.mkdtemp(prefix="dynamicfs-machine-"))
         self.stack.callback(shutil.rmtree, folder)
         self.pool: SmallPool = self.stack.enter_context(small_pool(folder, DISKS))
+        self.shared = SharedFiles(self.pool)
         self.acknowledge()
 
     # Files
@@ -95,6 +100,21 @@ class PoolMachine(RuleBasedStateMachine):
         del self.files[extent]
         self.wanted.pop(extent, None)
         self.pool.policies.wanted.pop(extent, None)
+
+    @rule()
+    def write_files_that_share_an_extent(self) -> None:
+        if len(self.shared.content) <= 4 * PARTS and self.healthy_count() >= 3:
+            self.written += 1
+            wanted = self.pool.topology.wanted
+            self.shared.write(PARTS, part=PART, seed=self.written, redundancy=wanted)
+
+    @precondition(lambda self: self.shared.content)
+    @rule(choice=st.integers(0, 100), count=st.integers(1, PARTS))
+    def let_most_of_an_extent_die(self, choice: int, count: int) -> None:
+        extents = sorted(self.shared.extents())
+        if extents:
+            self.shared.remove(extents[choice % len(extents)], count)
+            self.pool.commit()
 
     # Disks
 
@@ -151,7 +171,7 @@ class PoolMachine(RuleBasedStateMachine):
     def allow_narrow(self, narrow: bool) -> None:  # noqa: FBT001
         self.pool.topology.narrow = narrow
 
-    @rule(wish=st.sampled_from(["pause", "resume", "cancel", "start_now", "rebalance"]))
+    @rule(wish=st.sampled_from(["pause", "resume", "cancel", "start_now", "rebalance", "compact"]))
     def wish(self, wish: str) -> None:
         reconcile = self.pool.reconcile
         {
@@ -160,6 +180,7 @@ class PoolMachine(RuleBasedStateMachine):
             "cancel": reconcile.cancel,
             "start_now": reconcile.start_now,
             "rebalance": reconcile.rebalance,
+            "compact": reconcile.compact,
         }[wish]()
 
     @rule(priority=st.sampled_from(["low", "normal", "high"]), limit=st.sampled_from([0, 100_000]))
@@ -215,6 +236,7 @@ class PoolMachine(RuleBasedStateMachine):
         rows = self.pool.store.connection.execute("SELECT DISTINCT extent FROM segment")
         ids = [ExtentId(row[0]) for row in list(rows)]
         self.safe = {one: self.pool.record(one) for one in ids if one in self.files}
+        self.safe_shared = {one: self.pool.record(one) for one in self.shared.extents()}
 
     @rule()
     def restart(self) -> None:
@@ -236,6 +258,7 @@ class PoolMachine(RuleBasedStateMachine):
             record = self.pool.record(extent)
             assert self.pool.read(record) == data
             assert len({ref.disk_id for ref in record.fragments}) == len(record.fragments)
+        assert self.shared.whole()
 
     @invariant()
     def what_a_crash_would_bring_back_still_has_its_fragments(self) -> None:
@@ -247,6 +270,9 @@ class PoolMachine(RuleBasedStateMachine):
             if extent in self.files:
                 for ref in record.fragments:
                     assert name_of(record, ref) in self.pool.files(ref.disk_id)
+        for record in self.safe_shared.values():
+            for ref in record.fragments:
+                assert name_of(record, ref) in self.pool.files(ref.disk_id)
 
     # And when all troubles end
 
@@ -278,6 +304,7 @@ class PoolMachine(RuleBasedStateMachine):
         pool.reconcile_all()
         pool.acknowledge()
         pool.collect_all()
+        self.nothing_stays_half_dead()
         pool.drain_lanes()
         named: set[tuple[int, str]] = set()
         for extent, data in self.files.items():
@@ -287,7 +314,26 @@ class PoolMachine(RuleBasedStateMachine):
             assert len(record.fragments) == fragment_count(record.redundancy)
             assert pool.read(record) == data
             named |= {(int(ref.disk_id), name_of(record, ref)) for ref in record.fragments}
+        for extent in self.shared.extents():
+            record = pool.record(extent)
+            assert pool.exposure(record) == tolerance(record.redundancy)
+            named |= {(int(ref.disk_id), name_of(record, ref)) for ref in record.fragments}
         assert named <= pool.all_files()
+
+    def nothing_stays_half_dead(self) -> None:
+        pool = self.pool
+        pool.acknowledge()
+        pool.reconcile.compact()
+        pool.reconcile_all()
+        for _ in range(2):
+            pool.acknowledge()
+            pool.collect_all()
+        assert self.shared.whole()
+        for extent in self.shared.extents():
+            rows = pool.store.connection.execute(
+                "SELECT length FROM segment WHERE extent = ?", (extent,)
+            )
+            assert 2 * sum(row[0] for row in rows) >= pool.record(extent).length_bytes
 
 
 @pytest.mark.timeout(600)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import dynamicfs_mounts
+from tests.conftest import RUN_VARIABLE, dynamicfs_mounts, is_served_by_others
 from tests.repo.sources import ROOT
 
 SUITE = """
@@ -95,3 +97,28 @@ def test_our_mounts_are_told_from_others_in_the_mount_table() -> None:
     )
 
     assert dynamicfs_mounts(table) == {"/mnt/a", "/mnt/b"}
+
+
+SERVER = "import sys; print('there', flush=True); sys.stdin.read()"
+
+
+@pytest.mark.parametrize("ours", [True, False])
+@pytest.mark.parametrize("named", ["pool/mount", "pool"])
+def test_a_mount_of_another_run_is_told_from_one_of_ours(
+    tmp_path: Path, named: str, *, ours: bool
+) -> None:
+    place = str(tmp_path / "pool" / "mount")
+    mark = {} if ours else {RUN_VARIABLE: "another"}
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVER, str(tmp_path / named)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, **mark},
+    )
+    try:
+        assert server.stdout is not None
+        server.stdout.readline()  # It has its command line only now.
+        assert is_served_by_others(place) is not ours
+    finally:
+        server.communicate()
+    assert not is_served_by_others(place)

@@ -228,4 +228,4 @@ def test_what_only_tests_need_is_asked_for_by_tests_only(machine: Machine) -> No
     outcome = machine.run("test", "-k", "one")
 
     assert outcome.returncode == 2
-    assert "fio rsync git tmux sqlite3" in outcome.stderr
+    assert "fio rsync git tmux sqlite3 make" in outcome.stderr

@@ -193,6 +193,7 @@ def found_tree(fs: EngineFileSystem) -> FoundTree:
             return
         for item in real_items(fs, inode.inode_id):
             name = item.name.decode()
+            assert item.attributes is not None, f"{path}/{name} is damaged"
             note(f"{path}/{name}" if path else name, item.attributes.inode)
 
     note("", fs.get_attributes(ROOT_INODE).inode)

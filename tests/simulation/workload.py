@@ -18,6 +18,7 @@ import pytest
 from engine.device.names import LABEL_NAME
 from engine.model.disk import Tier
 from engine.model.redundancy import ErasureCoding
+from engine.policy.pacing import Priority
 from engine.pool.create import DiskPlan, create_pool
 from engine.pool.keepers import probe_turn
 from engine.pool.pool import Pool
@@ -44,6 +45,7 @@ SMALL_LIMITS: Final = {
     "WAL_GATE_BYTES": 128 * KIB,
     "STAGED_FSYNC_BYTES_MAX": 4 * KIB,
     "SECOND_LOOK_S": 0.0,
+    "DEAD_BYTES_MIN": 1,
 }
 """Bounds that small workloads reach: a new journal file, a restarted log, a large fsync."""
 
@@ -65,7 +67,7 @@ def create_recorded_pool(world: World, *, disks: int) -> None:
         world.pool,
         name="tank",
         disks=[DiskPlan(path=str(one), tier=Tier.HOT) for one in world.disks[:disks]],
-        properties=PoolProperties(redundancy=TWO_AND_TWO),
+        properties=PoolProperties(redundancy=TWO_AND_TWO, compact_percent=90),
     )
 
 
@@ -278,6 +280,18 @@ class Workload:
         """Bring every extent to its full width now."""
         self._pool.maintenance.reconcile.start_now()
         self.maintain()
+
+    def compact(self) -> None:
+        """Give back what is dead in shared extents, without a rest for programs."""
+        reconcile = self._pool.maintenance.reconcile
+        reconcile.steering.set_priority(str(Priority.HIGH))
+        reconcile.compact()
+        # What was deleted has to be committed before it can be seen.
+        for _ in range(2):
+            self.maintain()
+            self.tick()
+        self.maintain()
+        reconcile.steering.set_priority(str(Priority.NORMAL))
 
     def checkpoint(self) -> None:
         """Make a checkpoint of the metadata, and let the journals begin anew."""

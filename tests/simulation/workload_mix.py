@@ -40,8 +40,17 @@ class Mix:
             "sync": workload.sync,
             "tick": workload.tick,
             "maintain": workload.maintain,
+            "compact": self._compact,
         }
-        self._weights = {"write": 6, "append": 4, "create": 3, "fsync": 4, "rename": 3, "tick": 2}
+        self._weights = {
+            "write": 6,
+            "append": 4,
+            "create": 3,
+            "fsync": 4,
+            "rename": 3,
+            "tick": 2,
+            "compact": 2,
+        }
         self._rare: list[Step] = [
             workload.checkpoint,
             workload.remount,
@@ -150,6 +159,15 @@ class Mix:
         empty = [one for one in self._directories() if one and not self._workload.node(one).entries]
         if empty:
             self._workload.remove_directory(self._draw.choice(empty))
+
+    def _compact(self) -> None:
+        """Let two files share an extent, and the larger part of it die."""
+        dying, living = self._some_file(), self._some_file()
+        self._workload.write(dying, 0, self._draw.randbytes(2000))
+        self._workload.append(living, self._draw.randbytes(300))
+        self._workload.sync()
+        self._workload.resize(dying, self._draw.choice((0, 30, 900)))
+        self._workload.compact()
 
     def _set_xattr(self) -> None:
         path = self._draw.choice([*self._files(), *self._directories()])

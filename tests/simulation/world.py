@@ -8,7 +8,7 @@ from types import ModuleType, TracebackType
 from typing import Final, Self
 
 from engine.device.directory import DirectoryDevice
-from engine.pool import create, devices, importing, membership
+from engine.pool import devices, importing, joining
 from tests.simulation import active
 from tests.simulation.ledger import Ledger
 from tests.simulation.recorded_database import record_databases, stop_recording_databases
@@ -18,7 +18,7 @@ from tests.simulation.recording import POOL_NAME, BuiltWorld, CutState, Recordin
 
 __all__ = ["BuiltWorld", "CutState", "World"]
 
-_DEVICE_USERS: Final[tuple[ModuleType, ...]] = (create, devices, importing, membership)
+_DEVICE_USERS: Final[tuple[ModuleType, ...]] = (devices, importing, joining)
 """Where the engine makes directories into devices."""
 
 

@@ -12,13 +12,13 @@ from textual.containers import Horizontal
 
 from dynamicfs_tui.console import work_verbs
 from dynamicfs_tui.console.action import POOL, SHOW, Action, Weight
+from dynamicfs_tui.console.engine_plans import dialog_of
 from dynamicfs_tui.console.file_lines import tree_table, where_pane
 from dynamicfs_tui.console.file_tree import ENTRIES_MAX, ROOT, FileTree, TreeRow, folders_above
 from dynamicfs_tui.console.live_table import LiveTable
 from dynamicfs_tui.console.page import Desk, Page, set_display
 from dynamicfs_tui.console.page_spec import PageSpec
 from dynamicfs_tui.console.pane import LivePane
-from dynamicfs_tui.console.plans import Plan, PlanVerdict
 from dynamicfs_tui.console.question import Question
 from dynamicfs_tui.console.scene import Scene
 from dynamicfs_tui.console.scrub_page_verbs import start_scrub
@@ -268,35 +268,25 @@ def _copy_answer(desk: Desk, page: FilesPage) -> None:
 def _redundancy(desk: Desk, page: FilesPage) -> None:
     path = page.path
 
+    title = f"Redundancy of {safe(path)}"
+
     def ask(text: str) -> None:
-        wanted = text.strip()
-        desk.ask(
-            plan_redundancy(path, wanted),
+        wanted, scene = text.strip(), desk.scene
+        desk.propose(
+            title,
+            lambda control: dialog_of(
+                control.files.plan_redundancy(path, wanted), scene, title=title, confirm="set it"
+            ),
             lambda control: control.files.set_redundancy(path, wanted),
         )
 
     desk.inquire(
         Question(
-            title=f"Redundancy of {safe(path)}",
+            title=title,
             label="redundancy",
-            facts=("As the pool writes it, like 4+2 or 3x; empty: as the folder above has it.",),
+            facts=("rs:4+2 or copies:3, for example; empty: as the folder above has it.",),
         ),
         ask,
-    )
-
-
-def plan_redundancy(path: str, redundancy: str) -> Plan:
-    """Return what another redundancy of *path* means."""
-    return Plan(
-        title=f"Redundancy of {safe(path)}",
-        facts=(
-            ("from now on", safe(redundancy) or "as the folder above has it"),
-            ("what is there", "is encoded anew in the background, copies first, deletes last"),
-            ("space", "may grow or shrink by the difference of the two"),
-        ),
-        verdict=PlanVerdict.RISKY,
-        why="a lower redundancy survives fewer losses",
-        confirm="set it",
     )
 
 

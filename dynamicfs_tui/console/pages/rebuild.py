@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from typing import Final
 
 from dynamicfs_tui.console import work_verbs
@@ -10,6 +12,7 @@ from dynamicfs_tui.console.live_table import LiveTable
 from dynamicfs_tui.console.page import Desk, Page
 from dynamicfs_tui.console.page_spec import PageSpec
 from dynamicfs_tui.console.scene import Scene
+from dynamicfs_tui.console.work_paths import WorkPaths
 from dynamicfs_tui.console.work_table import WORK_TABLE
 
 
@@ -17,8 +20,16 @@ class RebuildPage(Page):
     """Progress above the extents in hand."""
 
     def __init__(self, desk: Desk) -> None:
-        self._table = LiveTable(WORK_TABLE, id="work")
+        self._paths = WorkPaths(time.monotonic)
+        table = replace(
+            WORK_TABLE, rows=lambda scene: self._paths.named(scene.view.reconcile.items)
+        )
+        self._table = LiveTable(table, id="work")
         super().__init__(desk, "rebuild", {"work": self._table})
+
+    def show(self, scene: Scene) -> None:
+        super().show(scene)
+        self._paths.ask_for(scene.view.reconcile.items, self.desk, self.desk.redraw)
 
     @property
     def path(self) -> str:

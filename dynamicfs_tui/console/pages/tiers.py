@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from dynamicfs_tui.console import space_verbs
 from dynamicfs_tui.console.layout import TALL
 from dynamicfs_tui.console.live_table import LiveTable
 from dynamicfs_tui.console.page import Desk, Page, set_display
@@ -60,4 +61,5 @@ SPEC: Final = PageSpec(
     short="Ti",
     purpose="space and data by tier, and how full their disks are.",
     make=TiersPage,
+    actions=(space_verbs.REBALANCE, space_verbs.COMPACT),
 )

@@ -200,7 +200,7 @@ EXPORT: Final = Action(
 )  # fmt: skip
 
 SIMULATE: Final = Action(
-    action_id="what_if.disk", keys=("w",), title="what if", group=SHOW,
+    action_id="what_if.disk", keys=("s",), title="what if", group=SHOW,
     run=_simulate_selected,
     help="Show what the loss of the disk under the cursor would mean.",
 )  # fmt: skip

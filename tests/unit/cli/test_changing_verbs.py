@@ -95,6 +95,7 @@ def test_moves_are_seen_through_by_the_command_that_has_the_pool(pool: Path, lin
     outcome = run_command(engine, *line.replace("POOL", str(pool)).split())
 
     assert outcome.code == ExitCode.FINE
+    assert "this command does the work" in outcome.stderr
     assert control.view().monotonic_s == 12.0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.status.answers import DirectoryEntryView, OrphanView, PolicyView
+from engine.status.answers import DirectoryEntryView, Judgement, OrphanView, PolicyView
 from engine.status.views import ExitCode
 from tests.unit.cli.canned_engine import CannedEngine, run_command
 
@@ -97,6 +97,30 @@ def test_a_policy_is_set_for_the_pool_or_a_path(
     assert outcome.code == ExitCode.FINE
     assert engine.control.asked == [asked]
     assert engine.asked == ["open archive read-write"]
+
+
+@pytest.mark.parametrize(
+    ("judgement", "code"),
+    [
+        (Judgement.SAFE, ExitCode.FINE),
+        (Judgement.RISKY, ExitCode.DEGRADED),
+        (Judgement.BLOCKED, ExitCode.FAILED),
+    ],
+)
+def test_a_policy_is_planned_and_not_set_by_a_dry_run(
+    engine: CannedEngine, pool: Path, judgement: Judgement, code: ExitCode
+) -> None:
+    files = engine.control.files
+    files.plan = replace(files.plan, judgement=judgement)
+
+    outcome = run_command(engine, "change-policy", pool, "/a", "copies:3", "--dry-run")
+
+    assert outcome.code == code
+    assert engine.control.asked == ["files.plan_redundancy /a copies:3"]
+    assert outcome.stdout.splitlines() == [
+        f"policy: {judgement.value}",
+        "  it survives the loss of 2 disks, as now",
+    ]
 
 
 def test_the_policies_are_shown_with_who_has_them(engine: CannedEngine, pool: Path) -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.addresses import address_of
 from engine.device.abandonment import set_current_call
 from engine.device.calls import FileSystemCalls
-from engine.device.direct_io import SCRATCH_BYTES, address_of, aligned_batches
+from engine.device.direct_io import SCRATCH_BYTES, aligned_batches
 from engine.device.directory import DirectoryDevice
 from engine.device.directory_setup import prepare_disk
 from engine.device.errors_map import device_error

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.device.direct_io import address_of
+from engine.addresses import address_of
 from engine.device.directory import DirectoryDevice
 from engine.device.directory_setup import prepare_disk
 from engine.device.read_buffers import ReadBuffers

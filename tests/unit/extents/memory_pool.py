@@ -56,6 +56,7 @@ class MemoryDisks:
     lanes: dict[DiskId, DiskLanes]
     timeout_s: float = 20.0
     missing: set[DiskId] = field(default_factory=set)
+    spares: set[DiskId] = field(default_factory=set)
     states: dict[DiskId, DiskState] = field(default_factory=dict)
     tiers: dict[DiskId, Tier] = field(default_factory=dict)
     free_bytes: dict[DiskId, int] = field(default_factory=dict)
@@ -85,6 +86,7 @@ class MemoryDisks:
                 free_bytes=self.free_bytes.get(disk_id, GIB),
                 total_bytes=GIB,
                 group=f"group {disk_id}",
+                spare=disk_id in self.spares,
             )
             for disk_id in self.devices
             if disk_id not in self.missing

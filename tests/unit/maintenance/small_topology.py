@@ -75,6 +75,7 @@ class SmallTopology:
     has_quorum: bool = True
     absent: dict[DiskId, float] = field(default_factory=dict)
     made_safe: int = 0
+    percent: int = 50
 
     def disks(self) -> list[DiskStatus]:
         disks = self.pool.disks
@@ -100,6 +101,9 @@ class SmallTopology:
 
     def widen_delay_s(self) -> float:
         return self.widen_s
+
+    def compact_percent(self) -> int:
+        return self.percent
 
     def acknowledged(self) -> Generation:
         return self.safe

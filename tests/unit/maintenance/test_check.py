@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.ids import ROOT_INODE, InodeId
+from engine.ids import ROOT_INODE, ExtentId, InodeId
 from engine.maintenance.check import CONTRADICTIONS_MAX, check_metadata
 from engine.model.inode import Segment
 from tests.unit.maintenance.small_pool import SmallPool, inode, pattern, small_pool
@@ -35,13 +35,17 @@ def pool(tmp_path: Path) -> Iterator[SmallPool]:
         yield small
 
 
+def newest_extent(pool: SmallPool) -> ExtentId:
+    return ExtentId(pool.store.connection.execute("SELECT max(extent) FROM segment").get)
+
+
 def test_sound_metadata_has_no_contradictions(pool: SmallPool) -> None:
     assert check_metadata(pool.store.connection) == []
 
 
 def test_what_waits_to_be_reaped_is_no_contradiction(pool: SmallPool) -> None:
-    row = pool.store.connection.execute("SELECT max(extent) FROM segment").fetchone()
-    pool.unlink(row[0])
+    extent_id = newest_extent(pool)
+    pool.unlink(extent_id)
 
     assert check_metadata(pool.store.connection) == []
 
@@ -55,12 +59,10 @@ def sql(text: str) -> Callable[[SmallPool], None]:
 
 def shrink(pool: SmallPool) -> None:
     """Cut a file in its inode only."""
-    row = pool.store.connection.execute("SELECT max(extent) FROM segment").fetchone()
-    map_id = pool.map_of(row[0])
-    number = pool.store.connection.execute(
-        "SELECT id FROM inode WHERE map = ?", (map_id,)
-    ).fetchone()
-    found = pool.tables.inodes.get(InodeId(number[0]))
+    extent_id = newest_extent(pool)
+    map_id = pool.map_of(extent_id)
+    number = pool.store.connection.execute("SELECT id FROM inode WHERE map = ?", (map_id,)).get
+    found = pool.tables.inodes.get(InodeId(number))
     assert found is not None
     pool.tables.inodes.resize(found, 4000)
 
@@ -80,13 +82,13 @@ def loop(pool: SmallPool) -> None:
 
 
 def overlap(pool: SmallPool) -> None:
-    row = pool.store.connection.execute("SELECT max(extent) FROM segment").fetchone()
-    pool.tables.file_map.put_segment(pool.map_of(row[0]), Segment(900, 50, row[0], 0))
+    extent_id = newest_extent(pool)
+    pool.tables.file_map.put_segment(pool.map_of(extent_id), Segment(900, 50, extent_id, 0))
 
 
 def stranger(pool: SmallPool) -> None:
-    row = pool.store.connection.execute("SELECT max(extent) FROM segment").fetchone()
-    pool.tables.file_map.put_segment(pool.store.new_map_id(), Segment(0, 50, row[0], 0))
+    extent_id = newest_extent(pool)
+    pool.tables.file_map.put_segment(pool.store.new_map_id(), Segment(0, 50, extent_id, 0))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ import pytest
 from engine.device.faulty import FailWith, Fault
 from engine.errors import DeviceFailedError
 from engine.ids import DiskId, ExtentId, Generation
+from engine.limits import GROUP_BYTES_MAX
+from engine.maintenance.check import check_metadata
 from engine.maintenance.listing import UnnamedFile
 from engine.model.inode import Segment
 from engine.model.redundancy import Replication
@@ -125,6 +127,81 @@ def test_long_maps_are_emptied_in_bounded_steps(pool: SmallPool) -> None:
         rows.append(len(table_rows(pool, "segment")))
 
     assert rows == [744, 488, 232, 0]
+    assert table_rows(pool, "reap") == []
+
+
+def test_nothing_is_collected_while_the_journals_do_not_keep_up(pool: SmallPool) -> None:
+    record = pool.write_file("a", DATA)
+    pool.unlink(record.extent_id)
+    with pool.store.operation():
+        pool.store.note_bytes(9 * GROUP_BYTES_MAX)
+
+    assert not pool.collect.step()
+    assert table_rows(pool, "reap")
+    pool.acknowledge()
+    assert pool.collect.step()
+
+
+def test_no_more_is_looked_for_while_many_candidates_wait(pool: SmallPool) -> None:
+    record = pool.write_file("a", DATA)
+    pool.unlink(record.extent_id)
+    absent = range(10**6, 10**6 + 5000)
+    with pool.store.lock:
+        pool.tables.garbage.suspect(ExtentId(number) for number in absent)
+
+    waiting = []
+    while table_rows(pool, "reap"):
+        waiting.append(pool.tables.garbage.count)
+        pool.collect.step()
+
+    assert waiting[-2] > 4096 >= waiting[-1]
+    pool.collect_all()
+    assert pool.tables.extents.get(record.extent_id) is None
+
+
+def test_extents_whose_hints_found_no_room_are_found_by_a_sweep(
+    pool: SmallPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool.collect_all()
+    records = [pool.write_file(name, DATA) for name in ("a", "b", "c", "d")]
+    pool.acknowledge()
+    with pool.store.operation():
+        for record in records:
+            pool.tables.file_map.clear(pool.map_of(record.extent_id), 0, 2**62, 10)
+    pool.commit()
+    with monkeypatch.context() as short:
+        short.setattr("engine.metadata.garbage.CANDIDATES_MAX", 2)
+        pool.tables.garbage.suspect(record.extent_id for record in records)
+
+    pool.collect_all()
+
+    assert [pool.tables.extents.get(one.extent_id) for one in records] == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("count", "value_bytes", "left"), [(600, 8, [344, 88, 0]), (10, 65_536, [6, 2, 0])]
+)
+def test_more_attributes_than_a_step_may_remove_go_in_bounded_steps(
+    pool: SmallPool, count: int, value_bytes: int, left: list[int]
+) -> None:
+    owner = pool.store.new_inode_id()
+    with pool.store.operation():
+        # As an older version let an inode have them.
+        pool.store.connection.executemany(
+            "INSERT INTO xattr VALUES (?, ?, ?)",
+            [(owner, b"user.%d" % number, bytes(value_bytes)) for number in range(count)],
+        )
+    pool.commit()
+
+    rows: list[int] = []
+    with pool.store.operation():
+        pool.tables.names.forget(owner)
+    while not rows or rows[-1]:
+        rows.append(len(table_rows(pool, "xattr")))
+        assert check_metadata(pool.store.connection) == []
+        pool.collect.step()
+
+    assert rows == left
     assert table_rows(pool, "reap") == []
 
 

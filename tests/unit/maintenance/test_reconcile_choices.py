@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from engine.device.faulty import Fault, Hang
+from engine.extents.buffers import ExtentBuffer
 from engine.extents.verdict import Verdict
 from engine.ids import DiskId
 from engine.maintenance.progress import ItemState
 from engine.metadata.extents_table import Damage
 from engine.model.disk import DiskState
+from engine.model.extent import ExtentRecord
 from engine.model.redundancy import ErasureCoding
-from tests.unit.maintenance.small_pool import RS, SmallPool, pattern, small_pool
+from tests.unit.maintenance.small_pool import RS, SmallPool, name_of, pattern, small_pool
 
 DATA = pattern(700_001)
 
@@ -115,6 +119,52 @@ def test_the_full_width_returns_after_the_widen_delay(pool: SmallPool) -> None:
     assert wide.redundancy == RS
     assert pool.intact_indexes(wide) == set(range(6))
     assert pool.read(wide) == DATA
+
+
+def test_an_extent_is_not_copied_in_the_width_it_has_when_a_disk_lacks_room_for_more(
+    pool: SmallPool,
+) -> None:
+    record = pool.write_file("a", DATA, ErasureCoding(3, 2))
+    unused = next(iter(set(pool.disks.devices) - {ref.disk_id for ref in record.fragments}))
+    pool.disks.free_bytes[unused] = 0
+    pool.reconcile_all()
+
+    pool.clock.advance(86_401)
+    pool.reconcile_all()
+
+    assert pool.record(record.extent_id) == record
+    assert "no room for rs:4+2 now" in pool.reconcile.progress().items[0].reason
+    pool.drain_lanes()
+    assert pool.all_files() == {(int(r.disk_id), name_of(record, r)) for r in record.fragments}
+
+
+def test_memory_that_an_abandoned_call_may_still_read_is_not_used_for_the_next_copy(
+    pool: SmallPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        pool.write_file(name, DATA, ErasureCoding(3, 2))
+    pool.reconcile_all()
+    used: list[ExtentBuffer] = []
+    write = pool.extents.writer.write
+
+    def noted(buffer: ExtentBuffer, **how: object) -> ExtentRecord:
+        used.append(buffer)
+        return write(buffer, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(pool.extents.writer, "write", noted)
+    gate = threading.Event()
+    pool.disks.devices[DiskId(1)].add_fault(Fault(action=Hang(gate=gate), method="put", nth=1))
+    pool.disks.timeout_s = 0.2
+    try:
+        pool.clock.advance(86_401)
+        pool.reconcile_all()
+    finally:
+        gate.set()
+
+    given_up = [buffer for buffer in used if buffer.abandoned]
+    assert given_up
+    assert len(used) > len(given_up)
+    assert all(sum(one is buffer for one in used) == 1 for buffer in given_up)
 
 
 def test_a_disk_that_goes_away_starts_the_widen_delay_again(pool: SmallPool) -> None:

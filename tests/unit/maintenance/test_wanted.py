@@ -106,3 +106,20 @@ def test_a_file_is_noted_where_it_follows_not_where_it_has_a_second_name(
     pool.filesystem.link(inode, strong, b"second")
 
     assert wanted(pool, inode) == {"rs:2+2"}
+
+
+def test_an_extent_that_is_newer_than_the_notes_stays_as_strong_as_it_was_written(
+    pool: MemoryEngine, files: OpenedFiles
+) -> None:
+    directory = files.directory(b"d")
+    set_policy(pool, directory, b"copies:4")
+    index = WantedRedundancy(pool.engine.readers, default=lambda: pool.engine.properties.redundancy)
+    index.refresh()
+
+    inode = files.make(b"f", b"x", parent=directory)
+    pool.filesystem.sync_all()
+
+    rows = pool.engine.base.store.connection.execute(
+        "SELECT s.extent FROM inode i JOIN segment s ON s.map = i.map WHERE i.id = ?", (inode,)
+    )
+    assert [str(index.of(ExtentId(row[0]))) for row in rows] == ["copies:4"]

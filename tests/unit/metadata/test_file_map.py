@@ -5,6 +5,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import apsw
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +14,7 @@ from engine.ids import ExtentId, MapId
 from engine.limits import EXTENT_BYTES_MAX, FILE_BYTES_MAX, STAGED_ROW_BYTES_MAX
 from engine.metadata.file_map import FileMap
 from engine.model.inode import Segment, StagedRow
-from tests.unit.metadata.shadowed_store import ShadowedStore, shadowed_store
+from tests.unit.metadata.shadowed_store import ShadowedStore, shadowed_store, undone
 
 ONE, OTHER = MapId(1), MapId(2)
 SPACE = 64
@@ -81,6 +83,29 @@ def test_rows_hold_what_an_array_of_bytes_holds(
 
         assert content(file_map) == oracle
         assert content(file_map, *window) == oracle[window[0] : window[1]]
+
+
+@pytest.mark.parametrize("changes_rows", [False, True])
+def test_a_refusal_counts_anew_only_if_rows_were_changed(
+    shadowed: ShadowedStore, monkeypatch: pytest.MonkeyPatch, *, changes_rows: bool
+) -> None:
+    store, file_map = shadowed.store, shadowed.tables.file_map
+    with store.operation():
+        file_map.put_staged(ONE, 0, b"staged")
+    queries: list[str] = []
+
+    def read(query: str, bindings: apsw.Bindings = ()) -> apsw.Cursor:
+        queries.append(query)
+        return store.rows.read(query, bindings)
+
+    monkeypatch.setattr(file_map, "_read", read)
+
+    with undone(store), store.operation():
+        if changes_rows:
+            file_map.put_staged(OTHER, 0, b"undone")
+
+    assert bool(queries) == changes_rows
+    assert file_map.staged_bytes == 6
 
 
 def test_clearing_tells_which_extents_lost_something(shadowed: ShadowedStore) -> None:

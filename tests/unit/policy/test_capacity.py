@@ -145,7 +145,7 @@ def test_exposure_is_what_may_still_be_lost() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(-1, 3), st.sampled_from(WorkKind), st.integers(0, 2))))
-def test_work_is_ordered_by_exposure_then_priority_then_kind_with_lost_extents_last(
+def test_work_is_ordered_by_exposure_priority_kind_with_compaction_and_lost_extents_last(
     rows: list[tuple[int, WorkKind, int]],
 ) -> None:
     works = [
@@ -156,7 +156,9 @@ def test_work_is_ordered_by_exposure_then_priority_then_kind_with_lost_extents_l
     for earlier, later in zip(ordered, ordered[1:], strict=False):
         if earlier.exposure == -1:
             assert later.exposure == -1
-        elif later.exposure != -1:
+        elif later.exposure != -1 and earlier.kind is WorkKind.COMPACT:
+            assert later.kind is WorkKind.COMPACT
+        elif later.exposure != -1 and later.kind is not WorkKind.COMPACT:
             assert earlier.exposure <= later.exposure
             if earlier.exposure == later.exposure:
                 assert earlier.priority >= later.priority

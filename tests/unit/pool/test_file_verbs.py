@@ -16,7 +16,7 @@ from engine.ids import ROOT_INODE, InodeId
 from engine.limits import EXTENT_BYTES_MAX
 from engine.pool.pool import Pool
 from engine.pool.verbs import PoolVerbs
-from engine.status.answers import WhereView
+from engine.status.answers import Judgement, WhereView
 from engine.status.facets import FileControl
 from engine.vfs.interface import OpenMode
 from tests.unit.pool.directory_pool import NOBODY, Place, put
@@ -184,7 +184,12 @@ def test_a_policy_of_the_pool_decides_for_new_data_and_survives_a_new_open(place
 def test_a_weaker_policy_is_granted_and_said_to_be_weaker(pool: Pool, files: FileControl) -> None:
     put(pool, b"f", b"x")
 
+    plan = files.plan_redundancy("/f", "copies:1")
     sentence = files.set_redundancy("/f", "copies:1")
+
+    assert (plan.judgement, plan.typed_name) == (Judgement.RISKY, "copies:1")
+    assert plan.reasons[0] == "it survives the loss of 0 disks instead of 2"
+    assert plan.command == f"dynamicfs change-policy {pool.pool_dir} /f copies:1"
 
     assert "survives the loss of 0 disks" in sentence
     assert "names and attributes still survive 2, this data does not" in sentence
@@ -203,12 +208,21 @@ def test_a_directory_decides_for_what_is_below_until_it_inherits(
 
     files.set_redundancy("/outer", "rs:3+1")
     below = files.where("/outer/inner/f")
+    plans = [
+        files.plan_redundancy(path, "inherit") for path in ("/outer/inner/f", "/outer", "/outer/")
+    ]
     files.set_redundancy("/outer", "inherit")
     again = files.where("/outer/inner/f")
 
     assert (below.redundancy, below.policy_from) == ("rs:3+1", "directory /outer")
     assert (again.redundancy, again.policy_from) == ("rs:2+2", "pool")
     assert not files.list_policies(9)
+    assert [plan.reasons[0] for plan in plans] == [
+        "it survives the loss of 1 disk, as now",
+        "it survives the loss of 2 disks, more than now",
+        "it survives the loss of 2 disks, more than now",
+    ]
+    assert {plan.judgement for plan in plans} == {Judgement.SAFE}
 
 
 @pytest.mark.parametrize("path", ["", "/", "/f"])
@@ -219,6 +233,9 @@ def test_what_the_disks_cannot_hold_is_refused(pool: Pool, files: FileControl, p
         files.set_redundancy(path, "rs:5+1")
 
     assert files.where("/f").redundancy == "rs:2+2"
+    plan = files.plan_redundancy(path, "rs:5+1")
+    assert plan.judgement is Judgement.BLOCKED
+    assert "add 1 or choose a narrower redundancy" in plan.reasons[0]
 
 
 # Orphans

@@ -36,21 +36,46 @@ def test_a_setgid_directory_gives_its_group_and_directories_its_bit(it: Setting)
 @pytest.mark.parametrize(
     ("mode", "left"), [(0o6755, 0o755), (0o6745, 0o2745), (0o4644, 0o644), (0o2644, 0o2644)]
 )
-@pytest.mark.parametrize("how", ["write", "truncate", "chown"])
+@pytest.mark.parametrize("how", ["truncate", "chown"])
 def test_changing_a_program_ends_its_privileges(
     it: Setting, files: OpenedFiles, mode: int, left: int, how: str
 ) -> None:
     it.fs.set_attributes(it.f, AttributeChanges(mode=mode), OWNER)
 
     match how:
-        case "write":
-            files.write(it.f, 0, b"x")
         case "truncate":
             files.resize(it.f, 1)
         case _:
             it.fs.set_attributes(it.f, AttributeChanges(uid=5), OWNER)
 
     assert stat.S_IMODE(it.fs.get_attributes(it.f).inode.mode) == left
+
+
+def test_what_the_kernel_says_ends_privileges_ends_them(it: Setting) -> None:
+    it.fs.set_attributes(it.f, AttributeChanges(mode=0o6755), OWNER)
+
+    it.fs.set_attributes(it.f, AttributeChanges(ends_privileges=True), OWNER)
+
+    assert stat.S_IMODE(it.fs.get_attributes(it.f).inode.mode) == 0o755
+
+
+def test_a_write_past_the_kernels_cache_ends_them_too(it: Setting) -> None:
+    it.fs.set_attributes(it.f, AttributeChanges(mode=0o6755), OWNER)
+    opened = it.fs.open(it.f, OpenMode.WRITE)
+    assert opened.direct_io, "a pool this small has the kernel cache nothing"
+
+    it.fs.write(opened.handle, 0, b"x")
+    it.fs.release(opened.handle)
+
+    assert stat.S_IMODE(it.fs.get_attributes(it.f).inode.mode) == 0o755
+
+
+def test_root_truncates_a_program_and_its_privileges_stay(it: Setting) -> None:
+    it.fs.set_attributes(it.f, AttributeChanges(mode=0o6755), OWNER)
+
+    it.fs.set_attributes(it.f, AttributeChanges(size=1), Caller(0, 0))
+
+    assert stat.S_IMODE(it.fs.get_attributes(it.f).inode.mode) == 0o6755
 
 
 def test_a_change_of_mode_keeps_the_type(it: Setting) -> None:

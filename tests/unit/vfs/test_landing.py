@@ -9,6 +9,8 @@ import pytest
 
 from engine.errors import EngineStoppedError
 from engine.ids import ROOT_INODE, InodeId
+from engine.metadata.operation import OperationMark
+from engine.model.inode import Segment
 from engine.vfs.interface import OpenMode
 from engine.vfs.landing import LandingError
 from tests.memory_engine import MemoryEngine
@@ -252,3 +254,39 @@ def test_many_files_of_one_builder_all_land(pool: MemoryEngine, files: OpenedFil
     assert all(files.read(inode) == content for inode, content in contents.items())
     handle = pool.filesystem.open(next(iter(contents)), OpenMode.READ).handle
     assert pool.filesystem.read(handle, 5, 10) == b""
+
+
+def test_files_whose_blocks_may_replace_many_rows_land_in_operations_of_their_own(
+    pool: MemoryEngine, files: OpenedFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = pool.engine.base.store
+    block, count = 4096, 150
+    inodes = [files.make(b"f%d" % number, b"." * block * count) for number in range(4)]
+    pool.freeze()
+    pool.land_one()
+    for inode in inodes:
+        map_id = store.rows.read("SELECT map FROM inode WHERE id = ?", (inode,)).get
+        (whole,) = pool.engine.base.tables.file_map.segments(map_id, 0, block)
+        with store.operation():
+            pool.engine.base.tables.file_map.clear(map_id, 0, block * count, 9)
+            for number in range(count):
+                piece = Segment(number * block, block, whole.extent_id, whole.extent_offset)
+                pool.engine.base.tables.file_map.put_segment(map_id, piece)
+    pool.commit()
+    rows: list[int] = []
+    end = store.end_operation
+
+    def counted(error: BaseException | None, mark: OperationMark) -> None:
+        end(error, mark)
+        rows.append(store.group_rows)
+
+    monkeypatch.setattr(store, "end_operation", counted)
+    for inode in inodes:
+        files.write(inode, 0, b"new" * (block * count // 3))
+    pool.freeze()
+
+    pool.land_one()
+
+    steps = [after - before for before, after in zip([0, *rows], rows, strict=False)]
+    assert max(steps) <= 256
+    assert all(files.read(inode) == b"new" * (block * count // 3) for inode in inodes)

@@ -46,6 +46,22 @@ def test_fsync_of_a_large_file_seals_its_builder_and_stages_nothing(
     assert files.read(inode) == data
 
 
+def test_fsync_of_a_large_file_waits_for_nothing_written_behind_it(
+    pool: MemoryEngine, files: OpenedFiles
+) -> None:
+    inode = files.make(b"f", b"large" * (STAGED_FSYNC_BYTES_MAX // 4))
+    with pool.engine.base.store.lock:
+        file = pool.engine.pending.files[inode]
+        sequence = pool.engine.pending.newest_sequence(file)
+    files.write(inode, 0, b"later")
+    pool.land_one()
+
+    # Not even for no time at all: the open builder is not asked for.
+    pool.engine.landing.wait_file(file, sequence, timeout_s=0.0)
+
+    assert file.layers
+
+
 def test_fsync_of_one_file_does_not_stage_another(pool: MemoryEngine, files: OpenedFiles) -> None:
     one, other = files.make(b"1", b"one"), files.make(b"2", b"other")
 
@@ -160,6 +176,29 @@ def test_a_rename_over_a_name_carries_the_data_in_its_own_group(
     found = pool.filesystem.lookup(ROOT_INODE, b"config").inode.inode_id
     assert found == new
     assert files.read(found) == b"new content"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("length", [11, STAGED_FSYNC_BYTES_MAX + 1])
+def test_an_exchange_carries_the_data_of_both_files_in_its_own_group(
+    pool: MemoryEngine, files: OpenedFiles, length: int, *, turned: bool
+) -> None:
+    one, other = b"1" * length, b"2" * length
+    files.make(b"one", one)
+    pool.freeze()
+    files.make(b"other", other)
+    names = (b"other", b"one") if turned else (b"one", b"other")
+    where = (ROOT_INODE, names[0], ROOT_INODE, names[1], RenameFlags.EXCHANGE)
+    assert pool.filesystem.try_rename(*where) == (length == 11)
+
+    if length > 11:
+        pool.engine.landing.start()
+        pool.filesystem.rename(*where)
+    pool.commit()
+    pool.crash()
+
+    found = [pool.filesystem.lookup(ROOT_INODE, name).inode.inode_id for name in (b"one", b"other")]
+    assert [files.read(inode_id) for inode_id in found] == [other, one]
 
 
 def test_a_rename_of_a_large_file_over_a_name_asks_for_the_slow_way(

@@ -121,8 +121,8 @@ REFUSALS: dict[str, tuple[type[EngineError], Callable[[Setting], object]]] = {
 def test_a_refusal_has_its_class_and_changes_nothing(it: Setting, kind: str) -> None:
     expected, act = REFUSALS[kind]
     inodes = [ROOT, it.d, it.inner, it.full, it.empty, it.f, it.link]
-    before = [it.fs.get_attributes(one) for one in inodes]
     names = it.names()
+    before = [it.fs.get_attributes(one) for one in inodes]
 
     with pytest.raises(expected):
         act(it)

@@ -1,0 +1,106 @@
+"""Who ends suid and sgid by what, and whose a new file is: as on a plain file system."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.posix.people import ANN, BEN, ROOT, TEAM_GID, Person, acting_as
+from tests.posix.sides import write_direct
+
+pytestmark = pytest.mark.fuse
+
+MODES: Final = (0o4777, 0o2777, 0o6777, 0o4666, 0o6755)
+"""sgid without execution once marked mandatory locking; the kernel does not tell us of it."""
+SUPPLEMENTARY_OF_ANN: Final = TEAM_GID
+
+
+def _write(path: Path) -> None:
+    fd = os.open(path, os.O_WRONLY)
+    os.write(fd, b"x")
+    os.close(fd)
+
+
+def _append(path: Path) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND)
+    os.write(fd, b"x")
+    os.close(fd)
+
+
+def _ftruncate(path: Path) -> None:
+    fd = os.open(path, os.O_WRONLY)
+    os.ftruncate(fd, 1)
+    os.close(fd)
+
+
+CHANGES: Final[dict[str, Callable[[Path], object]]] = {
+    "write": _write,
+    "append": _append,
+    "write direct": lambda path: write_direct(os.fsencode(path), 0, 1),
+    "truncate": lambda path: os.truncate(path, 1),
+    "ftruncate": _ftruncate,
+    "open truncating": lambda path: os.close(os.open(path, os.O_WRONLY | os.O_TRUNC)),
+    "chown": lambda path: os.chown(path, BEN.uid, BEN.gid),
+    "chown to nobody else": lambda path: os.chown(path, -1, -1),
+    "rename": lambda path: path.rename(path.with_suffix(".new")).rename(path),
+    "read": lambda path: path.read_bytes(),
+}
+
+
+def _mode_after(folder: Path, change: str, mode: int, person: Person, owner: int) -> int:
+    path = folder / f"{change}-{mode:o}-{person.name}-{owner}"
+    path.write_bytes(b"content")
+    os.chown(path, person.uid, owner)
+    path.chmod(mode)
+    with acting_as(ROOT if change == "chown" else person):  # Nobody else may give away.
+        CHANGES[change](path)
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_ends_what_it_ends_on_a_plain_file_system(
+    change: str, folder: Path, plain: Path
+) -> None:
+    for mode in MODES:
+        for person in (ROOT, ANN):
+            for group in (person.gid, BEN.gid):
+                case = (change, mode, person, group)
+
+                assert _mode_after(folder, *case) == _mode_after(plain, *case), case
+
+
+def test_root_keeps_what_a_users_write_ends(folder: Path) -> None:
+    assert _mode_after(folder, "write", 0o6777, ROOT, 0) == 0o6777
+    assert _mode_after(folder, "write", 0o6777, ANN, ANN.gid) == 0o777
+    assert _mode_after(folder, "chown", 0o6777, ROOT, 0) == 0o777
+
+
+@pytest.mark.parametrize("parent", [0o777, 0o2777, 0o3777, 0o1777])
+def test_what_is_made_in_a_directory_has_the_plain_owner_group_and_mode(
+    parent: int, folder: Path, plain: Path
+) -> None:
+    seen = []
+    for place in (folder, plain):
+        above = place / "above"
+        above.mkdir()
+        os.chown(above, BEN.uid, SUPPLEMENTARY_OF_ANN)
+        above.chmod(parent)
+        for person in (ROOT, ANN):
+            with acting_as(person):
+                (above / f"dir-{person.name}").mkdir(0o775)
+                (above / f"dir-{person.name}" / "inner").mkdir()
+                os.close(os.open(above / f"file-{person.name}", os.O_CREAT | os.O_RDWR, 0o2775))
+                (above / f"link-{person.name}").symlink_to("target")
+                os.mkfifo(above / f"fifo-{person.name}")
+        found = ((path, path.lstat()) for path in sorted(above.rglob("*")))
+        seen.append(
+            [(str(path.relative_to(above)), s.st_mode, s.st_uid, s.st_gid) for path, s in found]
+        )
+
+    assert seen[0] == seen[1]
+    assert len(seen[0]) == 10
