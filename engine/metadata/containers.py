@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import mmap
-import os
 from pathlib import Path
 
 import apsw
 
+from engine.device.calls import FileSystemCalls
 from engine.device.protocol import Device
 from engine.errors import DamagedDatabaseError, NameAbsentError, NameTakenError
 from engine.format.checkpoint import write_checkpoint
@@ -76,7 +76,7 @@ def pack_database(database: Path, head: Head, container: Path) -> memoryview:
     """
     with container.open("w+b") as target:
         # Taken at once: what others write meanwhile cannot make it run short half-way.
-        os.posix_fallocate(target.fileno(), 0, max(1, database.stat().st_size))
+        FileSystemCalls().preallocate(target.fileno(), max(1, database.stat().st_size))
         write_checkpoint(database, head.header, head.root_hash, target)
         target.truncate()
         target.flush()

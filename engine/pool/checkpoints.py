@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import apsw
 
 from engine.errors import EngineError
@@ -15,6 +17,8 @@ from engine.pool.journal_reach import JournalReach
 from engine.units import format_bytes
 
 ACKNOWLEDGE_S_MAX = 60.0
+LOOK_S = 1.0
+"""How often it is asked whether a checkpoint is due."""
 RETRY_BYTES = 16 * 1024 * 1024
 """After a failed checkpoint the next try waits for this much more journal."""
 OVERDUE_RATIO = 2
@@ -24,9 +28,10 @@ OVERDUE_RATIO = 2
 class CheckpointKeeper:
     """Makes a checkpoint when the journals have outgrown the last one.
 
-    One caller at a time (the maintenance thread); a failure is an event, and
-    every journal stays until a checkpoint was proved. Where the pool directory
-    has no room for one, that is told once and looked at again each turn.
+    ``turn`` is of one thread, its own: copy and proof of a large database take
+    minutes, in which repair goes on (P7). A failure is an event, and every journal
+    stays until a checkpoint was proved. Where the pool directory has no room for
+    one, that is told once and looked at again each turn.
     """
 
     def __init__(self, engine: Engine, *, journal_bytes: int) -> None:
@@ -35,6 +40,7 @@ class CheckpointKeeper:
         self._bytes_before = journal_bytes
         self._wait_bytes = 0
         self._told = False
+        self._making = threading.Lock()
 
     def catch_up(self) -> None:
         """Make a checkpoint now if the journals are far over their bound.
@@ -69,6 +75,17 @@ class CheckpointKeeper:
         database_bytes = self._database_bytes()
         if not due(journal_bytes=journal_bytes - self._wait_bytes, database_bytes=database_bytes):
             return False
+        # Scratch files are looked at and removed by who makes the checkpoint alone.
+        if not self._making.acquire(blocking=False):
+            return False
+        try:
+            return self._try(journal_bytes)
+        finally:
+            self._making.release()
+
+    def _try(self, journal_bytes: int) -> bool:
+        """Make a checkpoint where there is room; return whether it was made."""
+        base = self._engine.base
         try:
             # Costs nothing, so it needs no rest: a checkpoint follows as soon as it fits.
             require_checkpoint_room(base.database, base.pool_dir)
@@ -76,14 +93,13 @@ class CheckpointKeeper:
             self._tell_once(error)
             return False
         try:
-            self.make()
-        except ScratchError as error:
-            self._wait_bytes += RETRY_BYTES
-            self._tell_once(error)
-            return False
+            self._make()
         except (EngineError, OSError, apsw.Error) as error:
             self._wait_bytes += RETRY_BYTES
-            base.events.record(EventSeverity.ERROR, "checkpoint", f"not made: {error}")
+            if isinstance(error, ScratchError):
+                self._tell_once(error)
+            else:
+                base.events.record(EventSeverity.ERROR, "checkpoint", f"not made: {error}")
             return False
         self._wait_bytes, self._told = 0, False
         self._bytes_before -= journal_bytes
@@ -100,13 +116,22 @@ class CheckpointKeeper:
             )
 
     def make(self) -> None:
-        """Make a checkpoint now.
+        """Make a checkpoint now. Any thread, one at a time.
 
         Raises:
             DamagedDatabaseError: the proof failed; the journals stay (DESIGN 5).
             QuorumError, DamagedRecordError: it could not be stored.
-            ScratchError: the pool directory has no room for it beside commits (P6).
+            ScratchError: the pool directory has no room for it beside commits (P6),
+                or another thread is making one.
         """
+        if not self._making.acquire(blocking=False):
+            raise ScratchError("a checkpoint is being made already")
+        try:
+            self._make()
+        finally:
+            self._making.release()
+
+    def _make(self) -> None:
         base = self._engine.base
         shipper = base.shipper
         assert shipper is not None

@@ -43,7 +43,7 @@ _LOOK_S: Final = 0.05
 
 
 class Maintenance:
-    """Reconcile, scrub, collect, damage and checkpoints over one engine."""
+    """Reconcile, scrub, collect and damage over one engine, beside its checkpoints."""
 
     def __init__(self, engine: Engine, *, journal_bytes: int) -> None:
         base = engine.base
@@ -137,7 +137,6 @@ class Maintenance:
         self._collected = self._parts.step("collect", self.collect.step)
         parts = {
             "damage": self.damage.step,
-            "checkpoint": self.checkpoints.turn,
             "reconcile": self.reconcile.step,
             "scrub": self.scrub.step,
         }

@@ -18,6 +18,7 @@ from engine.model.disk import DiskState
 from engine.observe.events import Event, EventSeverity
 from engine.policy.exposure import journal_exposure, may_fail
 from engine.pool.audit import AUDIT_NAME, AuditTrail
+from engine.pool.checkpoints import LOOK_S
 from engine.pool.disk_set import CorruptionHook
 from engine.pool.event_keeper import EventKeeper
 from engine.pool.health_keeper import HealthKeeper
@@ -81,6 +82,9 @@ class Pool:
         self.audit = AuditTrail(pool_dir / AUDIT_NAME, self.engine.base.clock)
         self._event_keeper = EventKeeper(pool_dir, self.engine.base.events)
         self._keepers: list[Keeper] = []
+        self._checkpoint_keeper = Keeper(
+            "checkpoint", self.engine, self._make_checkpoint, threading.Event()
+        )
         self._guests: dict[str, Callable[[], float]] = {}
         self._closed = False
         self.engine.measure_space()
@@ -103,6 +107,7 @@ class Pool:
         Takes no lock: it must answer about threads that hold one.
         """
         own = {keeper.name: keeper.late_s for keeper in self._keepers}
+        # A checkpoint of a large database takes minutes, and nobody waits for its thread.
         return own | {name: late_s() for name, late_s in self._guests.items()}
 
     def watch(self, name: str, late_s: Callable[[], float]) -> None:
@@ -141,6 +146,10 @@ class Pool:
         self.refresh_figures()
         return FIGURES_S
 
+    def _make_checkpoint(self) -> float:
+        self.maintenance.checkpoints.turn()
+        return LOOK_S
+
     def _start(self) -> None:
         engine = self.engine
         self._event_keeper.begin()
@@ -163,7 +172,7 @@ class Pool:
             Keeper("events", engine, self._event_keeper.turn, engine.base.events.recorded),
         ]
         self.health.start()
-        for keeper in self._keepers:
+        for keeper in (*self._keepers, self._checkpoint_keeper):
             keeper.start()
 
     def _clean_up_after_crash(self) -> None:
@@ -246,7 +255,7 @@ class Pool:
         engine = self.engine
         failure: EngineError | None = None
         self.maintenance.close()
-        for keeper in self._keepers:
+        for keeper in (*self._keepers, self._checkpoint_keeper):
             keeper.stop(_THREAD_S_MAX)
         if self._keepers:
             self.health.close()

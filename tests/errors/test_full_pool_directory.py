@@ -78,13 +78,14 @@ def test_a_checkpoint_without_room_is_told_once_and_repair_goes_on(
         life.pool.maintenance.scrub.start(repair=True)
 
         for _ in range(100):
+            life.pool.maintenance.checkpoints.turn()
             life.pool.maintenance.turn()
 
         assert life.events().count("no room for a checkpoint") == 1
         assert life.pool.maintenance.scrub.progress().repaired == 1
 
         run_tool(["mount", "-o", f"remount,size={64 * MIB}", template.place / "pool"])
-        life.pool.maintenance.turn()
+        life.pool.maintenance.checkpoints.turn()
 
         assert "proved over" in life.events()
     finally:

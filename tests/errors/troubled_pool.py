@@ -242,6 +242,7 @@ class Life:
         for _ in range(count):
             if self.pool.maintenance.turn() > 0:
                 break
+        self.pool.maintenance.checkpoints.turn()
         group_turn(self.pool.engine)
 
     def look_at_disks(self) -> None:

@@ -218,6 +218,7 @@ def _scrubbed(pool: SteppedPool, verbs: PoolVerbs, loss: Loss) -> Sequence[str]:
 
 def _take_turns_until_scrubbed(pool: SteppedPool) -> None:
     for _ in range(TURNS_MAX):
+        pool.maintenance.checkpoints.turn()
         rest_s = pool.maintenance.turn()
         if rest_s > 0 and not pool.maintenance.scrub.progress().running:
             return

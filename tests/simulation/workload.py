@@ -267,6 +267,7 @@ class Workload:
     def maintain(self) -> None:
         """Let maintenance run until it rests: collect, rebuild, scrub, checkpoints."""
         for _ in range(TURNS_MAX):
+            self._pool.maintenance.checkpoints.turn()
             if self._pool.maintenance.turn() > 0:
                 return
 
