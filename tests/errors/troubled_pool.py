@@ -89,6 +89,11 @@ def shorten_device_limits(monkeypatch: pytest.MonkeyPatch, *, call_s: float = CA
     monkeypatch.setattr(lanes.DiskLanes.close_device, "__defaults__", (call_s,))
     monkeypatch.setattr(BoundedDevice.__init__, "__kwdefaults__", {"call_s_max": call_s})
     monkeypatch.setattr(DiskOpener.__init__, "__kwdefaults__", {"open_s_max": call_s})
+    wait_patiently(monkeypatch)
+
+
+def wait_patiently(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let those wait long who succeed in the end: the machine may be busy."""
     monkeypatch.setattr(sync, "ACKNOWLEDGE_S_MAX", PATIENT_S)
     monkeypatch.setattr(pool, "LANDING_S_MAX", PATIENT_S)
     monkeypatch.setattr(pool, "_THREAD_S_MAX", PATIENT_S)

@@ -28,9 +28,11 @@ class FileSystemMachine(NameVerbs, DataVerbs, AttributeVerbs, PolicyVerbs, Troub
 
 @pytest.mark.timeout(600)
 def test_the_file_system_is_the_models_whatever_happens() -> None:
-    # There are many rules, and an example costs little: twice what a profile says.
+    # There are many rules, and an example costs little: more than a profile says.
     limits = settings(
-        max_examples=2 * settings().max_examples, stateful_step_count=50, report_multiple_bugs=False
+        max_examples=settings().max_examples * 3 // 2,
+        stateful_step_count=50,
+        report_multiple_bugs=False,
     )
 
     run_state_machine_as_test(FileSystemMachine, settings=limits)

@@ -146,8 +146,16 @@ def damage_inode(engine: MemoryEngine, inode_id: InodeId) -> None:
     store = engine.engine.base.store
     with store.operation():
         store.connection.execute("UPDATE inode SET uid = uid + 1 WHERE id = ?", (inode_id,))
-    with pytest.raises(NotFoundError), store.operation():
-        raise NotFoundError("an operation that is undone makes the tables forget their rows")
+    with pytest.raises(NotFoundError):
+        _change_and_undo(engine, inode_id)
+
+
+def _change_and_undo(engine: MemoryEngine, inode_id: InodeId) -> None:
+    """Undone after a change, an operation makes the tables forget their rows."""
+    store = engine.engine.base.store
+    with store.operation():
+        store.connection.execute("UPDATE inode SET uid = uid WHERE id = ?", (inode_id,))
+        raise NotFoundError("made for a test")
 
 
 def read(fs: EngineFileSystem, inode_id: InodeId) -> bytes:
