@@ -32,7 +32,7 @@ from tests.simulation.workload import SMALL_LIMITS, Workload, shrink
 from tests.simulation.workload_mix import Mix
 from tests.simulation.workload_runs import DISKS, record, record_recovery
 
-SEEDS: Final = [int(os.environ["DYNAMICFS_SEED"])] if "DYNAMICFS_SEED" in os.environ else range(3)
+SEEDS: Final = [int(os.environ["DYNAMICFS_SEED"])] if "DYNAMICFS_SEED" in os.environ else range(2)
 SOAK_S: Final = float(os.environ.get("DYNAMICFS_SOAK_S", "600"))
 STEPS: Final = 40
 FIRST_CUTS: Final = 3

@@ -44,7 +44,7 @@ EVERYTHING: Final = 64 << 20
 SMALL, LARGE = 3000, 400 * KIB
 """Bytes of a file that fsync stages, and of one that it must bring to the disks."""
 
-WAIT_S: Final = 0.5
+WAIT_S: Final = 1.5
 """What stands for the engine's long limits."""
 
 CALL_S: Final = 0.25
