@@ -1,5 +1,5 @@
-"""A pool's maintenance beside a model: disks fail, come back, drain; policies change;
-the operator pauses, cancels, hurries, compacts; processes restart.
+"""A pool's maintenance beside a model: disks fail, come back, drain, are replaced;
+policies change; the operator pauses, cancels, hurries, compacts; processes restart.
 
 At most one disk is away and at most one fragment of an extent is rotten at any
 moment, and every policy survives two losses. So at every moment:
@@ -133,6 +133,21 @@ class PoolMachine(RuleBasedStateMachine):
     @rule(number=NUMBERS, state=STATES)
     def set_state(self, number: int, state: DiskState) -> None:
         self.pool.disks.states[DiskId(number)] = state
+
+    @precondition(lambda self: self.files)
+    @rule(choice=st.integers(0, 100), number=NUMBERS, failed=st.booleans())
+    def replace(self, choice: int, number: int, failed: bool) -> None:  # noqa: FBT001
+        """What a disk has is to follow to another, wherever that has none of the extent."""
+        disks = self.pool.disks
+        record = self.pool.record(sorted(self.files)[choice % len(self.files)])
+        old, new = record.fragments[choice % len(record.fragments)].disk_id, DiskId(number)
+        if new == old or new in disks.missing:
+            return
+        disks.replaced_by = {new: {old}}
+        disks.states[new] = DiskState.HEALTHY
+        disks.states[old] = DiskState.FAILED if failed else DiskState.DRAINING
+        self.pool.reconcile.resume()
+        self.mend_commit_and_collect(20)
 
     @precondition(lambda self: self.files)
     @rule(choice=st.integers(0, 100), reported=st.booleans())
@@ -287,6 +302,7 @@ class PoolMachine(RuleBasedStateMachine):
         pool = self.pool
         pool.bring_back(*map(int, pool.disks.missing.copy()))
         pool.disks.states.clear()
+        pool.disks.replaced_by.clear()
         pool.topology.has_quorum = True
         pool.reconcile.steering.limit(0)
         pool.reconcile.resume()

@@ -57,6 +57,7 @@ class MemoryDisks:
     timeout_s: float = 20.0
     missing: set[DiskId] = field(default_factory=set)
     spares: set[DiskId] = field(default_factory=set)
+    replaced_by: dict[DiskId, set[DiskId]] = field(default_factory=dict)
     states: dict[DiskId, DiskState] = field(default_factory=dict)
     tiers: dict[DiskId, Tier] = field(default_factory=dict)
     free_bytes: dict[DiskId, int] = field(default_factory=dict)
@@ -87,6 +88,7 @@ class MemoryDisks:
                 total_bytes=GIB,
                 group=f"group {disk_id}",
                 spare=disk_id in self.spares,
+                replaces=frozenset(self.replaced_by.get(disk_id, ())),
             )
             for disk_id in self.devices
             if disk_id not in self.missing
