@@ -326,6 +326,8 @@ class Reconcile:
                 continue
             if cancelled:
                 self._hold_cancelled(found.record.extent_id, facts)
+            elif found.desired.action in (Action.PENDING, Action.LOST):
+                self._look_again(found.record.extent_id, facts)  # It may be mended by now.
             else:
                 self._take_up(found)
         self._scanning = not piece.complete

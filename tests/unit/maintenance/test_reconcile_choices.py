@@ -233,3 +233,21 @@ def test_known_damage_is_not_mended_without_permission(pool: SmallPool) -> None:
     assert untouched
     assert "scrub with repair" in pending[0].reason
     assert pool.intact_indexes(pool.record(record.extent_id)) == set(range(6))
+
+
+def test_what_is_mended_after_a_plain_scrub_does_not_stay_pending(pool: SmallPool) -> None:
+    record = pool.write_file("f", pattern(300_000), RS)
+    pool.commit()
+    pool.extents.flip(record, 0, 9000)
+    pool.scrub_all()
+    pool.commit()
+    pool.reconcile.look_anew()
+    pool.reconcile_all()
+    assert pool.reconcile.progress().pending_items == 1
+
+    pool.reconcile.mend([record.extent_id])
+    for _ in range(50):
+        pool.reconcile.step()  # And nothing is committed meanwhile: scans see the damage.
+
+    assert pool.exposure(pool.record(record.extent_id)) == 2
+    assert pool.reconcile.progress().pending_items == 0
