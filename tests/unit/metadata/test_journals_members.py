@@ -126,7 +126,7 @@ def test_a_member_whose_next_root_was_trimmed_everywhere_begins_anew_with_a_chec
         shipping.wait(generation)
         shipping.until(
             lambda: all(
-                journal_of(shipping.pool.devices[d])[-1] == len(shipping.pool.records)
+                journal_of(shipping.pool.devices[d])[-1:] == [len(shipping.pool.records)]
                 for d in (A, B)
             )
         )
@@ -143,7 +143,7 @@ def test_a_member_whose_next_root_was_trimmed_everywhere_begins_anew_with_a_chec
 
     shipping.until(lambda: shipping.state(C) is MemberState.CURRENT)
     shipping.wait(shipping.ship())
-    shipping.until(lambda: journal_of(shipping.pool.devices[C])[-1] == 42)
+    shipping.until(lambda: journal_of(shipping.pool.devices[C])[-1:] == [42])
     scan = scan_disk(C, shipping.pool.devices[C])
     assert [point.root.generation for point in scan.checkpoints] == [41]
     # What it had before leads nowhere: a scrub would miss what came between.
