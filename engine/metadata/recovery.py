@@ -12,6 +12,7 @@ tails out of the way, then the members, then the promise.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -93,8 +94,10 @@ def open_metadata(
         DamagedRecordError: no reachable disk leads to the head.
         DeviceError: never; a disk that refuses is lagging.
     """
-    scans = scan_disks(devices)
-    local = scan_local(pool_dir / DATABASE_NAME)
+    with ThreadPoolExecutor(1, thread_name_prefix="local-scan") as beside:
+        scanning = beside.submit(scan_local, pool_dir / DATABASE_NAME)
+        scans = scan_disks(devices)
+    local = scanning.result()
     refuse_foreign_disks(scans, local)
     decision = choose_head(scans, local)
     head = decision.head

@@ -25,6 +25,10 @@ OVERDUE_RATIO = 2
 """At so many times the bound an open makes a checkpoint before it serves anybody."""
 
 
+class _GivenUpError(ScratchError):
+    """The pool is being closed."""
+
+
 class CheckpointKeeper:
     """Makes a checkpoint when the journals have outgrown the last one.
 
@@ -41,6 +45,7 @@ class CheckpointKeeper:
         self._wait_bytes = 0
         self._told = False
         self._making = threading.Lock()
+        self._closing = threading.Event()
 
     def catch_up(self) -> None:
         """Make a checkpoint now if the journals are far over their bound.
@@ -94,6 +99,8 @@ class CheckpointKeeper:
             return False
         try:
             self._make()
+        except _GivenUpError:
+            return False
         except (EngineError, OSError, apsw.Error) as error:
             self._wait_bytes += RETRY_BYTES
             if isinstance(error, ScratchError):
@@ -131,6 +138,14 @@ class CheckpointKeeper:
         finally:
             self._making.release()
 
+    def give_up(self) -> None:
+        """Make no more, and let one that is being made end soon: the journals have it all."""
+        self._closing.set()
+
+    def _require_open(self) -> None:
+        if self._closing.is_set():
+            raise _GivenUpError("the pool is being closed")
+
     def _make(self) -> None:
         base = self._engine.base
         shipper = base.shipper
@@ -145,6 +160,7 @@ class CheckpointKeeper:
             scratch=base.pool_dir,
             quorum=JournalSet.of(base.store.template),
             wait_acknowledged=wait,
+            go_on=self._require_open,
         )
         for text in made.damage:
             base.events.record(EventSeverity.WARNING, "checkpoint", text)
