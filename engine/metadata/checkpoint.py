@@ -111,30 +111,14 @@ def make_checkpoint(
             acknowledged; every journal stays.
         ScratchError: *scratch* refused, for want of room say; likewise.
     """
-    copy, proof = scratch / COPY_NAME, scratch / PROOF_NAME
 
     def heed() -> None:
         go_on()
         require_room(scratch)
 
-    require_checkpoint_room(database, scratch)
-    try:
-        head = copy_database(database, copy, heed=heed)
-        wait_acknowledged(head.generation)
-        require_room(scratch, copy.stat().st_size + WAL_CHECKPOINT_BYTES)
-        replayed = _prove(disks, copy, proof, head, quorum, heed)
-        # Before the container is written: never more than two files of that size.
-        remove_database(proof)
-        require_room(scratch, copy.stat().st_size)
-        content = pack_database(copy, head, scratch / CONTAINER_NAME)
-    except (apsw.Error, OSError) as error:
-        raise ScratchError(f"no room for a checkpoint in {scratch}: {error}") from error
-    except CorruptionError:
-        # A scratch file that could not grow looks damaged, too.
-        require_room(scratch)
-        raise
-    finally:
-        remove_scratch(scratch)
+    head, replayed, content = _make_proved(
+        disks, database, scratch, quorum, wait_acknowledged=wait_acknowledged, heed=heed
+    )
     name = checkpoint_name(head.generation, head.epoch)
     took = _store_everywhere(disks, quorum, name, content)
     if quorum.count(took) < quorum.acknowledging_count:
@@ -151,6 +135,40 @@ def make_checkpoint(
         replayed=replayed,
         damage=tuple(damage),
     )
+
+
+def _make_proved(
+    disks: JournalDisks,
+    database: Path,
+    scratch: Path,
+    quorum: JournalSet,
+    *,
+    wait_acknowledged: Callable[[Generation], None],
+    heed: Heed,
+) -> tuple[Head, int, memoryview]:
+    """Return the head of a proved copy, over how many roots, and its container.
+
+    Raises as ``make_checkpoint``. Nothing is left in *scratch*.
+    """
+    copy, proof = scratch / COPY_NAME, scratch / PROOF_NAME
+    require_checkpoint_room(database, scratch)
+    try:
+        head = copy_database(database, copy, heed=heed)
+        wait_acknowledged(head.generation)
+        require_room(scratch, copy.stat().st_size + WAL_CHECKPOINT_BYTES)
+        replayed = _prove(disks, copy, proof, head, quorum, heed)
+        # Before the container is written: never more than two files of that size.
+        remove_database(proof)
+        require_room(scratch, copy.stat().st_size)
+        return head, replayed, pack_database(copy, head, scratch / CONTAINER_NAME)
+    except (apsw.Error, OSError) as error:
+        raise ScratchError(f"no room for a checkpoint in {scratch}: {error}") from error
+    except CorruptionError:
+        # A scratch file that could not grow looks damaged, too.
+        require_room(scratch)
+        raise
+    finally:
+        remove_scratch(scratch)
 
 
 def _prove(

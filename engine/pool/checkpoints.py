@@ -6,6 +6,7 @@ import threading
 
 import apsw
 
+from engine import heap
 from engine.errors import EngineError
 from engine.ids import Generation
 from engine.metadata.checkpoint import due, make_checkpoint
@@ -87,6 +88,8 @@ class CheckpointKeeper:
             return self._try(journal_bytes)
         finally:
             self._making.release()
+            # A copy and its proof need much memory for a moment, and leave holes.
+            heap.give_back()
 
     def _try(self, journal_bytes: int) -> bool:
         """Make a checkpoint where there is room; return whether it was made."""
