@@ -19,11 +19,11 @@ from engine.device.protocol import Device, JournalEntry, JournalGap
 from engine.errors import DamagedDatabaseError, DamagedRecordError, DeviceError
 from engine.format.checkpoint import read_checkpoint_head
 from engine.format.label import decode_label
-from engine.format.root import decode_root, root_hash
+from engine.format.root import decode_root_header, root_hash
 from engine.ids import DiskUuid, Generation
 from engine.metadata.database import open_database
 from engine.metadata.files import companions, damage_mark
-from engine.metadata.replay import header_of, read_head
+from engine.metadata.replay import read_head
 from engine.metadata.summaries import (
     CHECKPOINT_FOLDER,
     CheckpointSummary,
@@ -73,12 +73,10 @@ def summarize(payload: bytes) -> RootSummary:
     Raises:
         DamagedRecordError: it is not an intact root record.
     """
-    record = decode_root(payload)
-    if not record.journal_set:
-        raise DamagedRecordError(f"root {record.generation} names no journal disks")
-    return RootSummary(
-        header=header_of(record), root_hash=root_hash(payload), size_bytes=len(payload)
-    )
+    header = decode_root_header(payload)
+    if not header.journal_set:
+        raise DamagedRecordError(f"root {header.generation} names no journal disks")
+    return RootSummary(header=header, root_hash=root_hash(payload), size_bytes=len(payload))
 
 
 def summarize_entry(entry: JournalEntry) -> RootSummary:
