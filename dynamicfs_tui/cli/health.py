@@ -145,8 +145,7 @@ def _reconcile_lines(reconcile: ReconcileView) -> list[str]:
             f"{format_bytes(reconcile.rate_bytes_s)}/s, {format_duration(reconcile.eta_s)} left"
         ]
     if reconcile.pending_items:
-        reason = next((item.reason for item in reconcile.items if item.reason), "")
-        return [f"  {reconcile.pending_items} extents pending: {reason}"]
+        return [f"  {one.items} extents pending: {one.reason}" for one in reconcile.waits]
     return [f"  last rebuild: {reconcile.last_result}"] if reconcile.last_result else []
 
 

@@ -183,7 +183,7 @@ class Working:
         return True
 
     def _hold_for_room(self, work: Work, error: NoSpaceError) -> None:
-        self._tally.hold_pending(work, str(error), room_bytes=self._room.free_bytes())
+        self._tally.hold_for_room(work, str(error), self._room.free_bytes())
 
     def _note_bytes(self, extent_id: ExtentId, done_bytes: int) -> None:
         """Hear of progress, in the thread that mends."""

@@ -91,6 +91,7 @@ def reconcile_view(progress: ReconcileProgress) -> ReconcileView:
         done_items=progress.done_items,
         total_items=progress.total_items,
         pending_items=progress.pending_items,
+        waits=progress.waits,
         failed_items=progress.failed_items,
         done_bytes=progress.done_bytes,
         total_bytes=progress.total_bytes,

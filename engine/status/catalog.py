@@ -115,11 +115,12 @@ MEANINGS: Final[Mapping[Code, Meaning]] = MappingProxyType(
         Code.PENDING: Meaning(
             word=_DEGRADED,
             severity=_WARNING,
-            title="a rebuild waits for disks or room",
-            cause="What is missing has no healthy disk to go to, or does not fit.",
+            title="a rebuild waits",
+            cause="What is missing has no healthy disk to go to or does not fit, or damage was"
+            " found that nobody asked to mend.",
             by_itself="It is tried again whenever disks or free space change, and not before.",
             impact="Everything can be read; redundancy stays less.",
-            action="Add a disk.",
+            action="Add a disk or free room; where damage waits, run a scrub with repair.",
         ),
         Code.DISK_FAILED: Meaning(
             word=_DEGRADED,

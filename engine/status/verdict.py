@@ -14,9 +14,9 @@ from typing import Final
 from engine.model.disk import DiskState
 from engine.policy.capacity import reserve_bytes
 from engine.policy.health import DEFAULT_THRESHOLDS, Observation, is_slow
-from engine.policy.ordering import WorkKind
 from engine.status.catalog import MEANINGS
 from engine.status.codes import Code
+from engine.status.pending import pending_advice, pending_sentence
 from engine.status.sentences import countdown, counted, joined, progress, span
 from engine.status.views import (
     CapacityView,
@@ -26,7 +26,6 @@ from engine.status.views import (
     ReconcileView,
     ScrubView,
     VerdictView,
-    WorkState,
 )
 
 STUCK_S: Final = 10.0
@@ -93,7 +92,10 @@ class PoolCondition:
 def conditions_of(condition: PoolCondition) -> tuple[VerdictView, ...]:
     """Return everything that is not well or worth knowing, worst first."""
     found = sorted(_findings(condition), key=lambda one: _ORDER[one[0]])
-    return tuple(told(code, sentence, subject=subject) for code, subject, sentence in found)
+    return tuple(
+        told(code, sentence, subject=subject, action=advice_of(code, condition))
+        for code, subject, sentence in found
+    )
 
 
 def verdict_of(condition: PoolCondition) -> VerdictView:
@@ -104,14 +106,24 @@ def verdict_of(condition: PoolCondition) -> VerdictView:
     return told(Code.ALL_WELL, _all_well(condition))
 
 
-def told(code: Code, sentence: str, *, subject: str = "") -> VerdictView:
-    """Return *sentence* with what the catalog says of *code*."""
+def advice_of(code: Code, condition: PoolCondition) -> str:
+    """Return what helps in this very case; empty where the catalog's advice always does."""
+    if code is Code.PENDING:
+        return pending_advice(condition.reconcile)
+    answering = all(one.present and one.state is not DiskState.FAILED for one in condition.disks)
+    if code is Code.AT_RISK and condition.damaged_fragments and answering:
+        return "Run a scrub with repair now."
+    return ""
+
+
+def told(code: Code, sentence: str, *, subject: str = "", action: str = "") -> VerdictView:
+    """Return *sentence* with what the catalog says of *code*; *action* takes its advice's place."""
     meaning = MEANINGS[code]
     return VerdictView(
         word=meaning.word,
         code=str(code),
         sentence=sentence,
-        action=meaning.action,
+        action=action or meaning.action,
         subject=subject,
     )
 
@@ -262,13 +274,8 @@ def _work_findings(condition: PoolCondition) -> Iterator[Finding]:
         yield Code.REBUILD_CANCELLED, "", "The rebuild was cancelled by the operator."
     elif work.active and lacking:
         yield Code.REBUILDING, "", progress(work)
-    pending = [item for item in work.items if item.state is WorkState.PENDING]
-    # What waits to be compacted lacks nothing either.
-    compacting = sum(item.kind == WorkKind.COMPACT for item in pending)
-    if work.pending_items > compacting:
-        reason = next((one.reason for one in pending if one.kind != WorkKind.COMPACT), "")
-        extents = counted(work.pending_items - compacting, "extent")
-        yield Code.PENDING, "", f"{extents} pending: {reason}."
+    if text := pending_sentence(work):
+        yield Code.PENDING, "", text
     if work.failed_items:
         extents = counted(work.failed_items, "extent")
         yield Code.REBUILD_FAILING, "", f"{extents} could not be mended."

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.model.disk import DiskState
+from engine.policy.ordering import WorkKind
+from engine.policy.waiting import WaitCount, WaitsFor
 from engine.status.catalog import MEANINGS
 from engine.status.codes import Code
 from engine.status.verdict import PoolCondition, conditions_of, verdict_of
@@ -195,6 +197,8 @@ TABLE: list[tuple[Code, PoolCondition, str]] = [
         "The audit trail cannot be written: No space left on device.",
     ),
 ]
+HELP = "Add a disk or bring one back."
+"""For the pending work of the table, which waits for a disk."""
 ELSEWHERE = {Code.ALL_WELL, Code.TWO_HISTORIES}
 """All well is told when there is nothing else; two histories refuse the open itself."""
 
@@ -209,7 +213,63 @@ def test_each_condition_is_told_with_its_code_sentence_and_action(
 
     assert told[code].sentence == sentence
     assert told[code].word is MEANINGS[code].word
-    assert told[code].action == MEANINGS[code].action
+    assert told[code].action == (HELP if code is Code.PENDING else MEANINGS[code].action)
+
+
+def _waiting(*counts: tuple[WorkKind, WaitsFor, int, str]) -> ReconcileView:
+    waits = tuple(
+        WaitCount(kind=str(kind), waits_for=what, items=items, reason=reason)
+        for kind, what, items, reason in counts
+    )
+    return ReconcileView(pending_items=sum(one.items for one in waits), waits=waits)
+
+
+@pytest.mark.parametrize(
+    ("work", "sentence", "advice"),
+    [
+        (
+            _waiting((WorkKind.REBUILD, WaitsFor.REPAIR, 1, "damaged")),
+            "1 extent pending: damaged.",
+            "Run a scrub with repair.",
+        ),
+        (
+            _waiting((WorkKind.DRAIN, WaitsFor.ROOM, 3, "no room")),
+            "3 extents pending: no room.",
+            "Delete files or add a disk.",
+        ),
+        (
+            _waiting((WorkKind.REBUILD, WaitsFor.RESUME, 2, "cancelled")),
+            "2 extents pending: cancelled.",
+            "Resume the rebuild.",
+        ),
+        (
+            _waiting(
+                (WorkKind.COMPACT, WaitsFor.ROOM, 900, "no room"),
+                (WorkKind.REBUILD, WaitsFor.DISKS, 5, "needs 2 more disks"),
+                (WorkKind.POLICY, WaitsFor.DISKS, 4, "needs one more disk"),
+                (WorkKind.REBUILD, WaitsFor.REPAIR, 1, "damaged"),
+            ),
+            "5 extents pending: needs 2 more disks; 4 more: needs one more disk; 1 more: damaged.",
+            "Add a disk or bring one back. Run a scrub with repair.",
+        ),
+    ],
+)
+def test_what_waits_is_told_with_what_helps_it(
+    work: ReconcileView, sentence: str, advice: str
+) -> None:
+    told = [one for one in conditions_of(replace(WELL, reconcile=work)) if one.code == Code.PENDING]
+
+    assert [(one.sentence, one.action) for one in told] == [(sentence, advice)]
+
+
+def test_a_pool_that_damage_puts_at_risk_is_not_told_to_add_a_disk() -> None:
+    exposed = replace(DEGRADED, may_fail=0)
+
+    rotten = verdict_of(replace(WELL, exposure=exposed, damaged_fragments=4))
+    gone = verdict_of(replace(WELL, exposure=exposed, damaged_fragments=4, disks=MISSING))
+
+    assert (rotten.code, rotten.action) == (Code.AT_RISK, "Run a scrub with repair now.")
+    assert gone.action == MEANINGS[Code.AT_RISK].action
 
 
 def test_every_code_is_told_by_some_condition() -> None:
