@@ -242,6 +242,16 @@ MEANINGS: Final[Mapping[Code, Meaning]] = MappingProxyType(
             impact="None while others are whole; metadata survives fewer losses.",
             action="Look at the disk the findings name, and scrub again.",
         ),
+        Code.CHECKPOINT_ROOM: Meaning(
+            word=_DEGRADED,
+            severity=_ERROR,
+            title="no room for a checkpoint",
+            cause="A checkpoint and its proof are as large as the database, and the pool directory"
+            " has no room for them beside what commits need.",
+            by_itself="It is looked at every second, and made as soon as it fits. Commits go on.",
+            impact="The journals on the disks grow, and the next open reads all of them.",
+            action="Make room in the file system of the pool directory.",
+        ),
         Code.JOURNALS_BEHIND: Meaning(
             word=_OK,
             severity=_WARNING,

@@ -81,6 +81,7 @@ class PoolCondition:
     forced: bool = False
     metadata_damage: str = ""
     audit_problem: str = ""
+    checkpoint_problem: str = ""
     clock_jump_s: float = 0.0
     heartbeats: Mapping[str, float] = field(default_factory=dict)
     """Seconds since each thread's last turn, beyond the rest it asked for."""
@@ -306,6 +307,8 @@ def _scrub_findings(condition: PoolCondition) -> Iterator[Finding]:
 def _journal_findings(condition: PoolCondition) -> Iterator[Finding]:
     for name in condition.journals_missing:
         yield Code.JOURNALS_SHORT, name, f"Journal disk {name} does not answer."
+    if problem := condition.checkpoint_problem:
+        yield Code.CHECKPOINT_ROOM, "", f"No checkpoint is made, and journals grow: {problem}."
     for name in condition.journals_behind:
         yield Code.JOURNALS_BEHIND, name, f"Journal disk {name} lags behind."
 

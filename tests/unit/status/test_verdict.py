@@ -126,6 +126,11 @@ TABLE: list[tuple[Code, PoolCondition, str]] = [
         "1 journal or checkpoint file damaged; others hold the same.",
     ),
     (
+        Code.CHECKPOINT_ROOM,
+        replace(WELL, checkpoint_problem="no room for a checkpoint in p"),
+        "No checkpoint is made, and journals grow: no room for a checkpoint in p.",
+    ),
+    (
         Code.SCRUB_OVERDUE,
         replace(WELL, scrub=ScrubView(finished_ns=NOW_NS - 40 * DAY_NS)),
         "The last scrub ended 40 days ago.",
