@@ -11,6 +11,7 @@ from dynamicfs_tui.cli.disks import print_disks
 from dynamicfs_tui.cli.durations import format_duration
 from dynamicfs_tui.cli.gateway import Access
 from dynamicfs_tui.cli.output import health_code, print_json, print_table
+from engine.status.sentences import more_may_fail
 from engine.status.views import (
     DiskView,
     ExitCode,
@@ -131,8 +132,7 @@ def _health_row(disk: DiskView) -> tuple[str, ...]:
 
 
 def _may_fail(exposure: ExposureView) -> str:
-    plural = "disk" if exposure.may_fail == 1 else "disks"
-    return f"{exposure.may_fail} more {plural} may fail without loss"
+    return f"{more_may_fail(exposure.may_fail)} without loss"
 
 
 def _reconcile_lines(reconcile: ReconcileView) -> list[str]:
