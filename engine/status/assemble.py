@@ -132,6 +132,7 @@ def scrub_view(progress: ScrubProgress, names: Mapping[DiskId, str]) -> ScrubVie
         repair=progress.repair,
         started_ns=progress.started_ns,
         finished_ns=progress.finished_ns,
+        whole_ns=progress.whole_ns,
         done_fragments=progress.done_fragments,
         total_fragments=progress.total_fragments,
         done_bytes=progress.done_bytes,

@@ -301,8 +301,8 @@ MEANINGS: Final[Mapping[Code, Meaning]] = MappingProxyType(
             word=_OK,
             severity=_WARNING,
             title="a scrub is overdue",
-            cause="No scrub has ended for longer than its schedule, or for 35 days;"
-            " in a pool that had none yet the days count from its making.",
+            cause="No scrub of everything has come to its end for longer than its schedule, or"
+            " for 35 days; in a pool that had none yet the days count from its making.",
             by_itself="The schedule starts it when the pool is open; without one, nothing.",
             impact="Rot in data that is never read stays unseen.",
             action="Run a scrub, or set a schedule.",

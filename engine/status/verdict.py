@@ -290,15 +290,15 @@ def _scrub_findings(condition: PoolCondition) -> Iterator[Finding]:
         files = counted(scrub.metadata_damaged, "journal or checkpoint file")
         yield Code.JOURNAL_FILES_DAMAGED, "", f"{files} damaged; others hold the same."
     late_s = (now_ns - scrub.next_ns) / _NS if scrub.next_ns else 0.0
-    # A pool that was never scrubbed is as unread as it is old.
-    since_ns = scrub.finished_ns or condition.created_ns
+    # A pool that was never wholly scrubbed is as unread as it is old.
+    since_ns = scrub.whole_ns or condition.created_ns
     age_s = (now_ns - since_ns) / _NS if since_ns else 0.0
     if scrub.running or (late_s <= SCRUB_GRACE_S and age_s <= SCRUB_DUE_S):
         return
-    if scrub.finished_ns:
-        text = f"The last scrub ended {span(age_s)} ago."
+    if scrub.whole_ns:
+        text = f"The last scrub of everything ended {span(age_s)} ago."
     elif age_s > SCRUB_DUE_S:
-        text = f"No scrub has ended yet, and the pool is {span(age_s)} old."
+        text = f"No scrub of everything has ended yet, and the pool is {span(age_s)} old."
     else:
         text = "The scheduled scrub is late."
     yield Code.SCRUB_OVERDUE, "", text

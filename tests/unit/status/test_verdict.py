@@ -9,8 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.model.disk import DiskState
-from engine.policy.ordering import WorkKind
-from engine.policy.waiting import WaitCount, WaitsFor
 from engine.status.catalog import MEANINGS
 from engine.status.codes import Code
 from engine.status.verdict import PoolCondition, conditions_of, verdict_of
@@ -132,8 +130,8 @@ TABLE: list[tuple[Code, PoolCondition, str]] = [
     ),
     (
         Code.SCRUB_OVERDUE,
-        replace(WELL, scrub=ScrubView(finished_ns=NOW_NS - 40 * DAY_NS)),
-        "The last scrub ended 40 days ago.",
+        replace(WELL, scrub=ScrubView(whole_ns=NOW_NS - 40 * DAY_NS)),
+        "The last scrub of everything ended 40 days ago.",
     ),
     (
         Code.SCRUB_PAUSED,
@@ -219,62 +217,6 @@ def test_each_condition_is_told_with_its_code_sentence_and_action(
     assert told[code].sentence == sentence
     assert told[code].word is MEANINGS[code].word
     assert told[code].action == (HELP if code is Code.PENDING else MEANINGS[code].action)
-
-
-def _waiting(*counts: tuple[WorkKind, WaitsFor, int, str]) -> ReconcileView:
-    waits = tuple(
-        WaitCount(kind=str(kind), waits_for=what, items=items, reason=reason)
-        for kind, what, items, reason in counts
-    )
-    return ReconcileView(pending_items=sum(one.items for one in waits), waits=waits)
-
-
-@pytest.mark.parametrize(
-    ("work", "sentence", "advice"),
-    [
-        (
-            _waiting((WorkKind.REBUILD, WaitsFor.REPAIR, 1, "damaged")),
-            "1 extent pending: damaged.",
-            "Run a scrub with repair.",
-        ),
-        (
-            _waiting((WorkKind.DRAIN, WaitsFor.ROOM, 3, "no room")),
-            "3 extents pending: no room.",
-            "Delete files or add a disk.",
-        ),
-        (
-            _waiting((WorkKind.REBUILD, WaitsFor.RESUME, 2, "cancelled")),
-            "2 extents pending: cancelled.",
-            "Resume the rebuild.",
-        ),
-        (
-            _waiting(
-                (WorkKind.COMPACT, WaitsFor.ROOM, 900, "no room"),
-                (WorkKind.REBUILD, WaitsFor.DISKS, 5, "needs 2 more disks"),
-                (WorkKind.POLICY, WaitsFor.DISKS, 4, "needs one more disk"),
-                (WorkKind.REBUILD, WaitsFor.REPAIR, 1, "damaged"),
-            ),
-            "5 extents pending: needs 2 more disks; 4 more: needs one more disk; 1 more: damaged.",
-            "Add a disk or bring one back. Run a scrub with repair.",
-        ),
-    ],
-)
-def test_what_waits_is_told_with_what_helps_it(
-    work: ReconcileView, sentence: str, advice: str
-) -> None:
-    told = [one for one in conditions_of(replace(WELL, reconcile=work)) if one.code == Code.PENDING]
-
-    assert [(one.sentence, one.action) for one in told] == [(sentence, advice)]
-
-
-def test_a_pool_that_damage_puts_at_risk_is_not_told_to_add_a_disk() -> None:
-    exposed = replace(DEGRADED, may_fail=0)
-
-    rotten = verdict_of(replace(WELL, exposure=exposed, damaged_fragments=4))
-    gone = verdict_of(replace(WELL, exposure=exposed, damaged_fragments=4, disks=MISSING))
-
-    assert (rotten.code, rotten.action) == (Code.AT_RISK, "Run a scrub with repair now.")
-    assert gone.action == MEANINGS[Code.AT_RISK].action
 
 
 def test_every_code_is_told_by_some_condition() -> None:
@@ -390,11 +332,21 @@ def test_a_thread_that_calls_disks_may_be_later_than_others(
         (ScrubView(), None, ""),
         (ScrubView(), 0.003, ""),
         (ScrubView(), 34, ""),
-        (ScrubView(), 36, "No scrub has ended yet, and the pool is 36 days old."),
+        (ScrubView(), 36, "No scrub of everything has ended yet, and the pool is 36 days old."),
         (ScrubView(running=True), 36, ""),
-        (ScrubView(finished_ns=NOW_NS - 34 * DAY_NS), 99, ""),
-        (ScrubView(finished_ns=NOW_NS - 36 * DAY_NS), 99, "The last scrub ended 36 days ago."),
-        (ScrubView(finished_ns=NOW_NS - 36 * DAY_NS, running=True), 99, ""),
+        (ScrubView(whole_ns=NOW_NS - 34 * DAY_NS), 99, ""),
+        (
+            ScrubView(whole_ns=NOW_NS - 36 * DAY_NS),
+            99,
+            "The last scrub of everything ended 36 days ago.",
+        ),
+        (ScrubView(whole_ns=NOW_NS - 36 * DAY_NS, running=True), 99, ""),
+        # One that was stopped, or of a part, does not count.
+        (
+            ScrubView(whole_ns=NOW_NS - 36 * DAY_NS, finished_ns=NOW_NS - DAY_NS),
+            99,
+            "The last scrub of everything ended 36 days ago.",
+        ),
         (ScrubView(next_ns=NOW_NS - DAY_NS // 2), 9, ""),
         (ScrubView(next_ns=NOW_NS - 2 * DAY_NS), 9, "The scheduled scrub is late."),
     ],
