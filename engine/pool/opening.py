@@ -94,7 +94,10 @@ def open_on(
     try:
         metadata = open_metadata(pool_dir, devices, mode=mode)
     finally:
-        _leave_bounds(devices, opened)
+        slow = _leave_bounds(devices, opened)
+    for uuid in slow:
+        text = f"disk {uuid} did not answer while the pool was opened, and is waited for"
+        events.record(EventSeverity.WARNING, "open", with_disk_names(text, config.disks))
     for text in metadata.events:
         events.record(EventSeverity.WARNING, "open", with_disk_names(text, config.disks))
     disks = _make_disk_set(pool_dir, clock, metrics, events, on_corruption)
@@ -154,17 +157,21 @@ def _make_disk_set(
 
 def _leave_bounds(
     devices: Mapping[DiskUuid, BoundedDevice], opened: dict[DiskUuid, OpenedDisk]
-) -> None:
+) -> list[DiskUuid]:
     """End the bounds of the opening; a disk that hung counts as one that is not there.
 
-    A probe takes it in once it answers again.
+    A probe takes it in once it answers again. Returns those that hung: each made the
+    open wait for one call, wherever in it that was.
     """
+    slow: list[DiskUuid] = []
     for uuid, device in devices.items():
         if device.is_slow:
+            slow.append(uuid)
             device.close()
             opened[uuid] = OpenedDisk(None, "it did not answer while the pool was opened")
         else:
             device.let_go()
+    return slow
 
 
 def _take_disks_in(
