@@ -257,7 +257,8 @@ class Reconcile:
         if retry is not None:
             self._look_again(retry, facts)
             return True
-        if self._tally.held.fitting(self._room.free_bytes()):
+        fitting = self._tally.held.fitting(self._room.free_bytes())
+        if fitting or self._working.lending.is_worth_another_try():
             self._tally.forget_held()
             self._restart_scan()
             return True

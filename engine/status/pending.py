@@ -37,6 +37,13 @@ def pending_advice(work: ReconcileView) -> str:
     return " ".join(dict.fromkeys(_HELP[one.waits_for] for one in _repairs(work)))
 
 
+def compaction_sentence(work: ReconcileView) -> str:
+    """Return how much compaction waits for room, behind another sentence; or nothing."""
+    waits = [one for one in work.waits if one.kind == WorkKind.COMPACT]
+    extents = sum(one.items for one in waits if one.waits_for is WaitsFor.ROOM)
+    return f" {counted(extents, 'extent')} to compact wait for room, too." if extents else ""
+
+
 def _repairs(work: ReconcileView) -> list[WaitCount]:
     # What waits to be compacted lacks nothing.
     return [one for one in work.waits if one.kind != WorkKind.COMPACT]

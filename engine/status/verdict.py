@@ -16,7 +16,7 @@ from engine.policy.capacity import reserve_bytes
 from engine.policy.health import DEFAULT_THRESHOLDS, Observation, is_slow
 from engine.status.catalog import MEANINGS
 from engine.status.codes import Code
-from engine.status.pending import pending_advice, pending_sentence
+from engine.status.pending import compaction_sentence, pending_advice, pending_sentence
 from engine.status.sentences import countdown, counted, joined, progress, span
 from engine.status.views import (
     CapacityView,
@@ -175,7 +175,8 @@ def _data_findings(condition: PoolCondition) -> Iterator[Finding]:
         fragments = counted(condition.damaged_fragments, "fragment")
         yield Code.DAMAGED, "", f"{fragments} damaged; every file can be read."
     if condition.full:
-        yield Code.POOL_FULL, "", "No more data fits with the redundancy asked for."
+        text = f"No more data fits with the redundancy asked for.{compaction_sentence(work)}"
+        yield Code.POOL_FULL, "", text
     elif capacity.free_bytes < NEARLY_FULL_RATIO * capacity.total_bytes:
         free = 100 * capacity.free_bytes / capacity.total_bytes
         yield Code.POOL_NEARLY_FULL, "", f"The pool is nearly full: {free:.0f} % is free."

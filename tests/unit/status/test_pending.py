@@ -61,6 +61,15 @@ def test_what_waits_is_told_with_what_helps_it(
     assert [(one.sentence, one.action) for one in told] == [(sentence, advice)]
 
 
+def test_a_full_pool_tells_that_compaction_waits_for_room() -> None:
+    work = _waiting((WorkKind.COMPACT, WaitsFor.ROOM, 3, "no room"))
+
+    (told,) = conditions_of(replace(WELL, full=True, reconcile=work))
+
+    assert told.sentence.endswith("asked for. 3 extents to compact wait for room, too.")
+    assert told.action == "Delete files or add a disk."
+
+
 def test_a_pool_that_damage_puts_at_risk_is_not_told_to_add_a_disk() -> None:
     exposed = replace(DEGRADED, may_fail=0)
 
