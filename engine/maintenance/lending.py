@@ -27,6 +27,8 @@ class Lending:
         self._disks: Final = disks
         self._borrower: ExtentId | None = None
         self._wanted = False
+        self._vain_bytes: int | None = None
+        """What the disks had free when a loan moved nothing; until there is more, no other."""
 
     def take(self, extent_id: ExtentId, file_bytes: int, count: int) -> int:
         """Lend room for what *extent_id* and others move into; return what to give back.
@@ -34,6 +36,8 @@ class Lending:
         Raises:
             NoSpaceError: not now; ``is_worth_another_try`` tells when.
         """
+        if self._vain_bytes is not None and self._room.free_bytes() <= self._vain_bytes:
+            raise NoSpaceError("what the disks keep free is not enough for it either")
         self._wanted = True
         if self._borrower is not None or not self._all_given_back():
             raise NoSpaceError("what was moved before has still to leave the disks")
@@ -42,9 +46,11 @@ class Lending:
         return taken
 
     def end(self, extent_id: ExtentId, *, moved: bool) -> None:
-        """Note that *extent_id* was tried; one that moved nothing needs what it has not got."""
-        if extent_id == self._borrower:
-            self._borrower, self._wanted = None, moved
+        """Note that *extent_id* was tried. One that moved nothing would do so again and again."""
+        if extent_id != self._borrower:
+            return
+        self._borrower, self._wanted = None, moved
+        self._vain_bytes = None if moved else self._room.free_bytes()
 
     def is_worth_another_try(self) -> bool:
         """Whether what could not be lent can be now; asks once."""

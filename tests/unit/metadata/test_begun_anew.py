@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,11 @@ from engine.device.protocol import Device
 from engine.format.checkpoint import write_checkpoint
 from engine.format.root import encode_root, root_hash
 from engine.ids import Generation
-from engine.metadata.catchup import drop_passed
+from engine.metadata.catchup import began_anew, drop_passed
 from engine.metadata.database import create_database
 from engine.metadata.inspection import inspect_member
 from engine.metadata.recovery import OpenMode, open_metadata
-from engine.metadata.scan import scan_checkpoints
+from engine.metadata.scan import scan_checkpoints, scan_disk
 from engine.metadata.summaries import checkpoint_name
 from engine.model.root import RootRecord
 from tests.unit.metadata.written_pool import A, B, C, WrittenPool, journal_of, lane_disks, put
@@ -102,6 +103,21 @@ def test_an_open_ends_what_a_power_cut_left_of_a_new_beginning(
         assert [damage.name for piece in pieces for damage in piece.damage] == found
     kept = [int(point.root.generation) for point in scan_checkpoints(device)]
     assert (kept, journal_of(device)) == left
+
+
+def test_a_hole_on_a_disk_with_damage_may_be_rot(tmp_path: Path) -> None:
+    pool = WrittenPool(tmp_path / "pool", (A,), tolerance=0)
+    pool.devices, devices = {}, pool.devices
+    made = [pool.write() for _ in range(9)]
+    store_point(devices[A], made[8], tmp_path)
+    put(devices[A], made[1])
+
+    scan = scan_disk(A, devices[A])
+
+    assert began_anew(scan)
+    assert not began_anew(replace(scan, gaps=(Generation(2),)))
+    assert not began_anew(replace(scan, unreadable=("a checkpoint is damaged",)))
+    assert not began_anew(replace(scan, damage="it does not answer"))
 
 
 def store_point(device: Device, record: RootRecord, folder: Path) -> None:
