@@ -103,6 +103,8 @@ class Dispatcher:
         self._starts: dict[Task, Start] = {}
         """Every worker that has not ended, and how to start another like it."""
         self._running: Task | None = None
+        self._sharing: dict[Callable[[], None], list[Task]] = {}
+        """Who waits for a job that another began, by its function."""
         self._jobs_in_hand = 0
         self._burst = 0
         self._first_error: BaseException | None = None
@@ -153,6 +155,21 @@ class Dispatcher:
         workers.submit(job)  # type: ignore[arg-type]  # a pool never looks at results
         await suspend(Mark.JOB)
         return job.take()
+
+    async def offload_once(self, pool: Pool, function: Callable[[], None], /) -> None:
+        """Run *function* once for all who ask meanwhile; see ``Runtime.offload_once``."""
+        sharing = self._sharing.get(function)
+        if sharing is not None:
+            assert self._running is not None
+            sharing.append(self._running)
+            await suspend(Mark.JOB)
+            return
+        sharing = self._sharing[function] = []
+        try:
+            await self.offload(pool, function)
+        finally:
+            del self._sharing[function]
+            self._ready.extend(sharing)
 
     def call_soon(self, function: Callable[[], None]) -> None:
         """Run *function* on the serving thread; see ``Runtime.call_soon``."""

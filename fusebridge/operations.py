@@ -97,9 +97,9 @@ class Operations(pyfuse3.Operations):
         return self._files.has_room()
 
     async def wait_for_room(self) -> None:
-        """Wait until it need not, on a pool thread."""
+        """Wait until it need not. All wait for one thread: the others are for slow changes."""
         while not self._files.has_room():
-            await self._runtime.offload(Pool.METADATA, self._files.wait_for_room)
+            await self._runtime.offload_once(Pool.METADATA, self._files.wait_for_room)
 
     # Names
 

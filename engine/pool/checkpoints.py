@@ -36,7 +36,7 @@ class CheckpointKeeper:
     ``turn`` is of one thread, its own: copy and proof of a large database take
     minutes, in which repair goes on (P7). A failure is an event, and every journal
     stays until a checkpoint was proved. Where the pool directory has no room for
-    one, that is told once and looked at again each turn.
+    one, ``problem`` says so, and it is looked at again each turn.
     """
 
     def __init__(self, engine: Engine, *, journal_bytes: int) -> None:
@@ -44,7 +44,8 @@ class CheckpointKeeper:
         self._engine = engine
         self._bytes_before = journal_bytes
         self._wait_bytes = 0
-        self._told = False
+        self.problem = ""
+        """Why no checkpoint has room; empty where the last one was made. Read by any thread."""
         self._making = threading.Lock()
         self._closing = threading.Event()
 
@@ -98,7 +99,7 @@ class CheckpointKeeper:
             # Costs nothing, so it needs no rest: a checkpoint follows as soon as it fits.
             require_checkpoint_room(base.database, base.pool_dir)
         except ScratchError as error:
-            self._tell_once(error)
+            self.problem = str(error)
             return False
         try:
             self._make()
@@ -107,23 +108,13 @@ class CheckpointKeeper:
         except (EngineError, OSError, apsw.Error) as error:
             self._wait_bytes += RETRY_BYTES
             if isinstance(error, ScratchError):
-                self._tell_once(error)
+                self.problem = str(error)
             else:
                 base.events.record(EventSeverity.ERROR, "checkpoint", f"not made: {error}")
             return False
-        self._wait_bytes, self._told = 0, False
+        self._wait_bytes = 0
         self._bytes_before -= journal_bytes
         return True
-
-    def _tell_once(self, error: ScratchError) -> None:
-        """Tell that there is no room, until there was again."""
-        if not self._told:
-            self._told = True
-            self._engine.base.events.record(
-                EventSeverity.ERROR,
-                "checkpoint",
-                f"not made: {error}; the journals on the disks grow until there is room",
-            )
 
     def make(self) -> None:
         """Make a checkpoint now. Any thread, one at a time.
@@ -165,6 +156,7 @@ class CheckpointKeeper:
             wait_acknowledged=wait,
             go_on=self._require_open,
         )
+        self.problem = ""
         for text in made.damage:
             base.events.record(EventSeverity.WARNING, "checkpoint", text)
         base.events.record(

@@ -51,6 +51,7 @@ class TrioShim:
     def __init__(self) -> None:
         self._descriptors = Descriptors()
         self._limits = {pool: trio.CapacityLimiter(pool.value) for pool in Pool}
+        self._sharing: dict[Callable[[], None], trio.Event] = {}
         self._token: trio.lowlevel.TrioToken | None = None
         self._burst = 0
 
@@ -88,6 +89,19 @@ class TrioShim:
         """Run *function* on a thread of trio's."""
         call = partial(function, *args, **kwargs)
         return await trio.to_thread.run_sync(call, limiter=self._limits[pool])
+
+    async def offload_once(self, pool: Pool, function: Callable[[], None], /) -> None:
+        """Run *function* once for all who ask meanwhile."""
+        ended = self._sharing.get(function)
+        if ended is not None:
+            await ended.wait()
+            return
+        ended = self._sharing[function] = trio.Event()
+        try:
+            await self.offload(pool, function)
+        finally:
+            del self._sharing[function]
+            ended.set()
 
     def call_soon(self, function: Callable[[], None]) -> None:
         """Run *function* on trio's thread."""
