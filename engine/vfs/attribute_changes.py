@@ -45,16 +45,25 @@ def changed(
 def _mode_after(inode: Inode, changes: AttributeChanges, caller: Caller) -> int:
     mode = inode.mode
     if changes.mode is not None:
-        return stat.S_IFMT(mode) | stat.S_IMODE(changes.mode)
+        mode = stat.S_IFMT(mode) | stat.S_IMODE(changes.mode)
     if stat.S_ISDIR(mode):
         return mode
+    if changes.mode is not None or _names_no_owner(changes):
+        # What the kernel makes of a mode, and ends by one, knows sgid with execution only.
+        is_marked = mode & (stat.S_ISGID | stat.S_IXGRP) == stat.S_ISGID
+        return mode & ~stat.S_ISGID if is_marked and not caller.is_member_of(inode.gid) else mode
     if changes.ends_privileges:
         return mode & ~(stat.S_ISUID | stat.S_ISGID)
     # A new owner ends privileges whoever gives it; a new size unless root sets it.
     has_new_owner = changes.uid is not None or changes.gid is not None
     if has_new_owner or (changes.size is not None and caller.uid != 0):
-        return without_privileges(mode, is_member=caller.uid == 0 or caller.gid == inode.gid)
+        return without_privileges(mode, is_member=caller.is_member_of(inode.gid))
     return mode
+
+
+def _names_no_owner(changes: AttributeChanges) -> bool:
+    """Whether this is a chown to nobody else, of which only the time of change is told."""
+    return changes.ctime_ns is not None and changes == AttributeChanges(ctime_ns=changes.ctime_ns)
 
 
 def without_privileges(mode: int, *, is_member: bool) -> int:

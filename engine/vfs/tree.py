@@ -55,7 +55,7 @@ class Tree:
         self._pending = pending
         self._clock = clock
         self._is_open = is_open
-        self._ended = EndedInodes()
+        self.ended = EndedInodes()
         self.accessed = AccessTimes(tables.store, tables.inodes, clock)
 
     # Look
@@ -271,19 +271,11 @@ class Tree:
             self._names.forget(inode.inode_id)
         self._inodes.delete(inode.inode_id)
         self.accessed.forget(inode.inode_id)
-        self._ended.add(inode)
-        self._store.on_undo(partial(self._ended.take_back, inode.inode_id))
-
-    def ended(self, inode_id: InodeId) -> Inode | None:
-        """Return what an inode was that ended a while ago.
-
-        The kernel may still write its times back; refusing that would be kept
-        as a write error of the whole mount and come out of the next syncfs.
-        """
-        return self._ended.get(inode_id)
+        self.ended.add(inode)
+        self._store.on_undo(partial(self.ended.take_back, inode.inode_id))
 
     def last_attributes(self, inode_id: InodeId) -> Attributes:
-        if (inode := self.ended(inode_id)) is None:
+        if (inode := self.ended.get(inode_id)) is None:
             raise StaleHandleError(f"inode {inode_id} is gone")
         return Attributes(inode, 0)
 

@@ -39,8 +39,7 @@ ODD_PATHS: Final = (
     b"here/a",
 )
 TARGETS: Final = (b"a", b"b/c", b"../a", b"nowhere", b".", b"t" * 4095, b"t" * 4096, b"", b"loop")
-FILE_MODES: Final = (0o644, 0o600, 0o666, 0o755, 0o4755, 0o2755, 0o6777, 0o1777, 0, 0o070)
-"""sgid without execution marks mandatory locking; test_privileges has it."""
+FILE_MODES: Final = (0o644, 0o600, 0o666, 0o755, 0o4755, 0o2755, 0o6777, 0o1777, 0, 0o070, 0o6666)
 DIRECTORY_MODES: Final = (0o755, 0o777, 0o2777, 0o2775, 0o1777, 0o700, 0o750, 0o3777)
 KINDS: Final = (
     stat.S_IFREG,
@@ -123,7 +122,7 @@ class Generator:
             times_ns=(one.randrange(LONG_AGO_NS), one.randrange(LONG_AGO_NS))
             if is_time_set
             else None,
-            umask=one.choice((0o022, 0o022, 0, 0o022 if mode & stat.S_ISGID else 0o077)),
+            umask=one.choice((0o022, 0o022, 0, 0o077)),
         )
 
     def _share_of_new(self, verb: str) -> float:

@@ -60,7 +60,7 @@ def test_holes_stay_holes_and_blocks_count_what_was_written(folder: Path) -> Non
         for number in range(8):
             os.pwrite(fd, data, number * MIB)
 
-    # While it is open for writing the kernel shows the blocks of when it was opened.
+    # While it is open for writing the kernel hears of blocks a little later.
     assert path.stat().st_size == 7 * MIB + 64 * KIB
     assert path.stat().st_blocks * BLOCK_BYTES == 8 * 64 * KIB
     os.truncate(path, MIB)

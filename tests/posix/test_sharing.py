@@ -174,6 +174,29 @@ def test_a_removed_directory_takes_no_names_and_lists_none(folder: Path) -> None
             os.open("x", os.O_CREAT | os.O_WRONLY, dir_fd=fd)
 
 
+@pytest.mark.parametrize("kind", ["directory", "fifo"])
+def test_what_is_removed_while_open_takes_attributes_as_on_a_plain_file_system(
+    kind: str, folder: Path, plain: Path
+) -> None:
+    seen = []
+    for path in (folder / "gone", plain / "gone"):
+        if kind == "directory":
+            path.mkdir()
+        else:
+            os.mkfifo(path)
+        with _opened(path, os.O_RDONLY | os.O_NONBLOCK) as fd:
+            path.rmdir() if kind == "directory" else path.unlink()
+
+            os.fchmod(fd, 0o2751)
+            os.fchown(fd, 5, 6)
+            os.utime(fd, (7, 8))
+
+            now = os.fstat(fd)
+            seen.append((now.st_mode, now.st_uid, now.st_gid, now.st_atime, now.st_mtime))
+
+    assert seen[0] == seen[1]
+
+
 def test_fsync_of_a_directory_is_answered(folder: Path) -> None:
     (folder / "name").touch()
 
