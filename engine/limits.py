@@ -106,7 +106,11 @@ XATTR_STEP_BYTES: Final = 256 * KIB
 
 FILE_BYTES_MAX: Final = 2**63 - 1
 LINKS_MAX: Final = 65_000
-"""ext4's bound; programs expect one near it."""
+"""Names of a file. ext4's bound; programs expect one near it."""
+
+DIRECTORY_LINKS_MAX: Final = 2**31 - 1
+"""Two, and one for each directory in it. Where ext4 counts no further it sets no bound, and
+nor does anything here but the field of 32 bits in which the kernel is told."""
 
 # Disks
 

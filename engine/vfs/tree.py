@@ -25,7 +25,7 @@ from engine.errors import (
     TooManyLinksError,
 )
 from engine.ids import NO_MAP, ROOT_INODE, InodeId
-from engine.limits import LINKS_MAX, SYMLINK_BYTES_MAX
+from engine.limits import DIRECTORY_LINKS_MAX, LINKS_MAX, SYMLINK_BYTES_MAX
 from engine.metadata.tables import Tables
 from engine.model.inode import DirectoryEntry, Inode
 from engine.vfs.access_times import AccessTimes
@@ -156,8 +156,8 @@ class Tree:
         if directory.mode & stat.S_ISGID:
             gid = directory.gid
             mode |= stat.S_ISGID if is_directory else 0
-        if is_directory and directory.nlink >= LINKS_MAX:
-            raise TooManyLinksError(f"directory {parent} has {directory.nlink} links")
+        if is_directory:
+            self._refuse_full(directory)
         now = self._clock.now_ns()
         inode = Inode(
             inode_id=self._store.new_inode_id(),
@@ -184,6 +184,11 @@ class Tree:
         self._inodes.update(
             replace(directory, mtime_ns=now, ctime_ns=now, nlink=directory.nlink + links)
         )
+
+    def _refuse_full(self, directory: Inode) -> None:
+        if directory.nlink >= DIRECTORY_LINKS_MAX:
+            text = f"directory {directory.inode_id} has {directory.nlink} links"
+            raise TooManyLinksError(text)
 
     def _refuse_removed(self, directory: Inode) -> None:
         if directory.nlink < 2:
@@ -316,6 +321,8 @@ class Tree:
                 return
         if stat.S_ISDIR(inode.mode):
             self._refuse_loop(inode.inode_id, new_parent)
+            if target is None and parent != new_parent:
+                self._refuse_full(directory)
         if target is not None:
             self._replace(inode, target, new_parent)
         else:
