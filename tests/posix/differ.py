@@ -24,7 +24,7 @@ CLOCK_STEP_NS: Final = 20_000_000
 DEEP_LOOK_STEPS: Final = 25
 """Every so many steps all bytes and attributes are compared too."""
 
-READING_VERBS: Final = ("read", "pread", "mapped", "copy_range")
+READING_VERBS: Final = ("read", "pread", "mapped", "copy_range", "sendfile")
 SHOWN_BYTES_MAX: Final = 16 << 20
 """Larger files are sparse by far; of those only the beginning is read."""
 

@@ -82,6 +82,29 @@ def test_root_keeps_what_a_users_write_ends(folder: Path) -> None:
     assert _mode_after(folder, "give away", 0o6777, ROOT, 0) == 0o777
 
 
+@pytest.mark.parametrize("kind", ["fifo", "file"])
+def test_giving_to_nobody_else_ends_the_mark_of_strangers_and_is_for_the_owner(
+    kind: str, folder: Path, plain: Path
+) -> None:
+    for owner in (ANN, BEN):
+        for group in (ANN.gid, SUPPLEMENTARY_OF_ANN, BEN.gid):
+            seen = []
+            for place in (folder, plain):
+                path = place / f"{owner.name}-{group}"
+                os.mkfifo(path) if kind == "fifo" else path.touch()
+                os.chown(path, owner.uid, group)
+                path.chmod(0o2644)
+                with acting_as(ANN):
+                    try:
+                        os.chown(path, -1, -1)
+                        refused = False
+                    except PermissionError:
+                        refused = True
+                seen.append((path.stat().st_mode, refused))
+
+            assert seen[0] == seen[1], (owner, group)
+
+
 def test_who_may_write_but_owns_nothing_ends_what_its_groups_do_not_keep(
     folder: Path, plain: Path
 ) -> None:
