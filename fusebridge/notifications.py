@@ -37,6 +37,9 @@ class Notifications:
         self._written: set[InodeId] = set()
         """Added to by the serving thread, emptied by ours; each step of either is one of the
         interpreter's, so that no lock is needed."""
+        self._is_parked = True
+        """Whether our thread sleeps until something is queued. It says so before it looks at
+        ``_written``, and the other adds to that before it asks."""
 
     def start(self) -> None:
         """Start the thread; after the mount."""
@@ -66,9 +69,9 @@ class Notifications:
     def note_written(self, inode_id: InodeId) -> None:
         """Have the kernel ask anew for the blocks of a file, within BLOCKS_S. Serving thread."""
         if inode_id not in self._written:
-            is_first = not self._written
             self._written.add(inode_id)
-            if is_first:
+            if self._is_parked:
+                self._is_parked = False
                 self._queue.put(_look_again)
 
     def note_closed(self, inode_id: InodeId) -> None:
@@ -81,8 +84,10 @@ class Notifications:
 
     def _serve(self) -> None:
         while True:
+            self._is_parked = True
+            self._is_parked = not self._written
             try:
-                notify = self._queue.get(timeout=BLOCKS_S if self._written else None)
+                notify = self._queue.get(timeout=None if self._is_parked else BLOCKS_S)
             except queue.Empty:
                 self._tell_written()
                 continue
