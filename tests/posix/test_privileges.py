@@ -17,6 +17,8 @@ pytestmark = pytest.mark.fuse
 
 MODES: Final = (0o4777, 0o2777, 0o6777, 0o4666, 0o6755, 0o2666, 0o6644, 0o2745)
 """sgid without execution once marked mandatory locking: members of the group keep it."""
+PERMITTED_NOTHING: Final = b"\1\0\0\2" + bytes(16)
+"""A valid ``security.capability`` of version 2."""
 SUPPLEMENTARY_OF_ANN: Final = TEAM_GID
 
 
@@ -74,6 +76,17 @@ def test_a_change_ends_what_it_ends_on_a_plain_file_system(
                 case = (change, mode, person, group)
 
                 assert _mode_after(folder, *case) == _mode_after(plain, *case), case
+
+
+def test_a_write_ends_the_capabilities_of_a_program(folder: Path) -> None:
+    path = folder / "program"
+    path.write_bytes(b"content")
+    os.setxattr(path, "security.capability", PERMITTED_NOTHING)
+    assert os.listxattr(path) == ["security.capability"]
+
+    _append(path)
+
+    assert os.listxattr(path) == []
 
 
 def test_root_keeps_what_a_users_write_ends(folder: Path) -> None:
