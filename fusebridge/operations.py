@@ -129,7 +129,7 @@ class Operations(pyfuse3.Operations):
 
     @quick
     def forget(self, inode_list: Sequence[tuple[int, int]]) -> None:
-        pass  # Inodes end with their last name or handle, not here (decision 0007).
+        pass  # Inodes end with their last name or handle, not here (decision 0009).
 
     @quick
     def getattr(self, inode: int, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
