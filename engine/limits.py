@@ -22,7 +22,7 @@ BLOCK_BYTES: Final = 4 * KIB
 """Alignment of slices, headers and page tables; O_DIRECT needs at most this."""
 
 BUILDERS_MAX: Final = 8
-"""Extent buffers that exist at once (open, frozen, being written): 8 x 12 MiB. More
+"""Extent buffers that exist at once (open, frozen, being written): 8 x 8 MiB. More
 make no stream faster: what waits for one is in the kernel's cache meanwhile, and
 the first use of fresh memory costs a stream more time than it saves."""
 

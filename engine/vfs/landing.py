@@ -24,7 +24,7 @@ from engine.vfs.overlay import Layer, PendingFile, PendingRange, without_newer_s
 from engine.vfs.pending import Pending, PendingExtent
 
 WRITERS: Final = 4
-"""Measured on six directories of one device: each more hides some waits for its flushes, up to four."""
+"""Each more hides waits for flushes; measured on six directories, more than four gain nothing."""
 
 RETRY_S: Final = 1.0
 """Between two tries of a builder that cannot be written now."""
