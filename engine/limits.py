@@ -21,8 +21,10 @@ PAGE_BYTES: Final = 64 * KIB
 BLOCK_BYTES: Final = 4 * KIB
 """Alignment of slices, headers and page tables; O_DIRECT needs at most this."""
 
-BUILDERS_MAX: Final = 12
-"""Extent buffers that exist at once (open, frozen, being written): 12 x 12 MiB."""
+BUILDERS_MAX: Final = 8
+"""Extent buffers that exist at once (open, frozen, being written): 8 x 8 MiB. More
+make no stream faster: what waits for one is in the kernel's cache meanwhile, and
+the first use of fresh memory costs a stream more time than it saves."""
 
 BUILDER_OPEN_S: Final = 1.0
 """An open builder with data is frozen after this long."""

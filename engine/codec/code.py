@@ -22,26 +22,31 @@ from engine.model.redundancy import (
 
 
 def encode(
-    redundancy: Redundancy, buffer: bytearray | memoryview, slice_bytes: int, kernel: Kernel
+    redundancy: Redundancy,
+    data: Buffer,
+    parity: bytearray | memoryview,
+    slice_bytes: int,
+    kernel: Kernel,
 ) -> list[memoryview]:
-    """Return the payload of each fragment, as slices of *buffer*.
+    """Return the payload of each fragment, as slices of *data* and *parity*.
 
-    The first k * *slice_bytes* bytes of *buffer* are the data slices. Parity
-    is written directly behind them, so *buffer* holds n * *slice_bytes*; with
-    replication one slice is enough and all payloads are that slice.
+    The first k * *slice_bytes* bytes of *data* are the data slices, the first
+    m * *slice_bytes* of *parity* become the parity. Replication has none, and
+    all payloads are the one slice.
 
     Raises:
-        ValueError: *buffer* is too short, or read-only and in need of parity.
+        ValueError: *data* or *parity* is too short, or *parity* is read-only.
     """
-    view = memoryview(buffer)
+    view = memoryview(data)
     match redundancy:
         case Replication(copies):
             slices = _slices(view, slice_bytes, 1)
             return slices * copies
-        case ErasureCoding(data, parity):
-            slices = _slices(view, slice_bytes, data + parity)
-            kernel.encode(parity_matrix(data, parity), slices[:data], slices[data:], slice_bytes)
-            return slices
+        case ErasureCoding(needed, spare):
+            sources = _slices(view, slice_bytes, needed)
+            targets = _slices(memoryview(parity), slice_bytes, spare)
+            kernel.encode(parity_matrix(needed, spare), sources, targets, slice_bytes)
+            return sources + targets
         case _:
             assert_never(redundancy)
 

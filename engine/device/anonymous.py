@@ -13,13 +13,13 @@ from typing import Final
 
 from engine.units import MIB
 
-_HUGE_PAGE_BYTES: Final = 2 * MIB
+HUGE_PAGE_BYTES: Final = 2 * MIB
 
 
 def map_memory(length_bytes: int) -> mmap.mmap:
     """Return *length_bytes* of zeros, aligned to a page, in no file."""
     pages = mmap.mmap(-1, length_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if length_bytes >= _HUGE_PAGE_BYTES:
+    if length_bytes >= HUGE_PAGE_BYTES:
         with suppress(OSError):  # A kernel without them: slower, and the same.
             pages.madvise(mmap.MADV_HUGEPAGE)
     return pages

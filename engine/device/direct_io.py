@@ -96,7 +96,8 @@ def equals_at(parts: Sequence[Buffer], offset: int, stored: memoryview) -> bool:
             offset -= len(view)
             continue
         count = min(len(stored), len(view) - offset)
-        if view[offset : offset + count] != stored[:count]:
+        # As bytes: views are compared item by item, thirty times as slow.
+        if view[offset : offset + count].tobytes() != stored[:count].tobytes():
             return False
         stored, offset = stored[count:], 0
         if not len(stored):

@@ -8,13 +8,12 @@ created here, so a bare mount point cannot fill the system's own disk.
 from __future__ import annotations
 
 import builtins
-import errno
 import itertools
 import os
 import stat as stat_bits
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Final, Self
 
 from engine.device.abandonment import refuse_if_abandoned
@@ -44,6 +43,9 @@ from engine.ids import Epoch, Generation
 _HIDDEN: Final = frozenset({LABEL_NAME, LOCK_NAME, TMP_FOLDER, JOURNAL_FOLDER, UNDO_FOLDER})
 _ANCHORED_MAX: Final = 4096
 
+_FOLDERS_OPEN_MAX: Final = 8
+"""Folders kept open: the temporary one, and those that fragments go to and leave now."""
+
 
 class DirectoryDevice:
     """A directory as a ``Device``; see the protocol for what each call promises.
@@ -72,6 +74,7 @@ class DirectoryDevice:
             self._started(root)
         self._files = OpenFiles(lambda name: self._open_file(name, 0))
         self._direct_files = OpenFiles(lambda name: self._open_file(name, os.O_DIRECT))
+        self._folders = OpenFiles(self._open_folder, count_max=_FOLDERS_OPEN_MAX)
         self._journal = DirectoryJournal(handle, calls)
         self._temp_numbers = itertools.count()
         self._anchored: set[str] = set()
@@ -118,44 +121,34 @@ class DirectoryDevice:
         check_name(name)
         folder, leaf = folder_of(name), name.rpartition("/")[2]
         with (
-            Use(self._handle, f"put {name}") as root,
-            self._folder(root, TMP_FOLDER) as tmp,
-            self._made_folder(root, folder) as target,
+            Use(self._handle, f"put {name}"),
+            self._folders.borrow(TMP_FOLDER) as tmp,
+            self._made_folder(folder) as target,
         ):
-            self._refuse_taken(target, leaf)
             temp_name = f"{next(self._temp_numbers):x}.{leaf}"[:200]
             with self._writer.written(tmp, temp_name, parts):
                 self._calls.rename_new(tmp, temp_name, target, leaf)
 
-    @staticmethod
-    def _refuse_taken(folder: int, leaf: str) -> None:
-        """Spare the writing; what decides is the rename."""
-        try:
-            os.stat(leaf, dir_fd=folder, follow_symlinks=False)
-        except FileNotFoundError:
-            return
-        raise FileExistsError(errno.EEXIST, "the name is taken", leaf)
-
     def sync(self, names: Iterable[str]) -> None:
         folders = {folder_of(name) for name in names}
-        with Use(self._handle, "sync") as root:
+        with Use(self._handle, "sync"):
             for folder in sorted(folders):
-                self._sync_folder(root, folder)
+                self._sync_folder(folder)
 
-    def _sync_folder(self, root: int, folder: str) -> None:
+    def _sync_folder(self, folder: str) -> None:
         """Flush *folder*, and what leads to it unless that was done before."""
-        self._flush_folder(root, folder)
+        self._flush_folder(folder)
         for inner in folder_chain(folder):
             if inner in self._anchored:
                 break
-            self._flush_folder(root, folder_of(inner))
+            self._flush_folder(folder_of(inner))
             with self._anchored_lock:
                 if len(self._anchored) >= _ANCHORED_MAX:
                     self._anchored.clear()
                 self._anchored.add(inner)
 
-    def _flush_folder(self, root: int, folder: str) -> None:
-        with self._folder(root, folder) as descriptor:
+    def _flush_folder(self, folder: str) -> None:
+        with self._folders.borrow(folder) as descriptor:
             self._calls.fsync_folder(descriptor)
 
     def get(self, name: str, *, offset: int, length: int) -> memoryview:
@@ -185,8 +178,8 @@ class DirectoryDevice:
     def delete(self, name: str) -> None:
         check_name(name)
         with (
-            Use(self._handle, f"delete {name}") as root,
-            self._folder(root, folder_of(name)) as folder,
+            Use(self._handle, f"delete {name}"),
+            self._folders.borrow(folder_of(name)) as folder,
         ):
             refuse_if_abandoned(name)
             self._calls.unlink(folder, name.rpartition("/")[2])
@@ -197,9 +190,9 @@ class DirectoryDevice:
         source_folder, leaf = folder_of(name), name.rpartition("/")[2]
         with (
             self._aside_lock,
-            Use(self._handle, f"set aside {name}") as root,
-            self._folder(root, source_folder) as source,
-            self._made_folder(root, QUARANTINE_FOLDER) as quarantine,
+            Use(self._handle, f"set aside {name}"),
+            self._folders.borrow(source_folder) as source,
+            self._made_folder(QUARANTINE_FOLDER) as quarantine,
         ):
             # One that hangs in its rename keeps the lock: else a second would
             # make the name free for good bytes, which the first took away late.
@@ -213,8 +206,8 @@ class DirectoryDevice:
                 break
             self._discard(name)
             # First the new name: a power cut in between shows both, never none.
-            self._sync_folder(root, QUARANTINE_FOLDER)
-            self._sync_folder(root, source_folder)
+            self._sync_folder(QUARANTINE_FOLDER)
+            self._sync_folder(source_folder)
 
     def list(self, prefix: str) -> Iterator[StoredName]:
         if prefix:
@@ -283,7 +276,7 @@ class DirectoryDevice:
             # A label that hangs in its rename must not come to lie over a newer one.
             self._label_lock,
             Use(self._handle, LABEL_NAME) as root,
-            self._folder(root, TMP_FOLDER) as tmp,
+            self._folders.borrow(TMP_FOLDER) as tmp,
         ):
             temp_name = f"{next(self._temp_numbers):x}.label"
             with self._writer.written(tmp, temp_name, [data]):
@@ -309,11 +302,20 @@ class DirectoryDevice:
     def close(self) -> None:
         self._files.close()
         self._direct_files.close()
+        self._folders.close()
         self._journal.close()
         self._handle.close()
 
+    def _open_folder(self, folder: str) -> int:
+        root = self._handle.enter()
+        try:
+            return open_folder(root, folder)
+        finally:
+            self._handle.leave()
+
     @contextmanager
     def _folder(self, root: int, folder: str) -> Iterator[int]:
+        """Give *folder* by a descriptor of its own: a listing moves its position."""
         descriptor = open_folder(root, folder)
         try:
             yield descriptor
@@ -321,16 +323,14 @@ class DirectoryDevice:
             os.close(descriptor)
 
     @contextmanager
-    def _made_folder(self, root: int, folder: str) -> Iterator[int]:
+    def _made_folder(self, folder: str) -> Iterator[int]:
         """Give *folder*, made with all above it when it is absent."""
-        try:
-            descriptor = open_folder(root, folder)
-        except FileNotFoundError:
-            for outer in reversed(folder_chain(folder)):
-                with self._folder(root, folder_of(outer)) as parent:
-                    self._calls.make_folder(parent, outer.rpartition("/")[2])
-            descriptor = open_folder(root, folder)
-        try:
+        with ExitStack() as stack:
+            try:
+                descriptor = stack.enter_context(self._folders.borrow(folder))
+            except FileNotFoundError:
+                for outer in reversed(folder_chain(folder)):
+                    with self._folders.borrow(folder_of(outer)) as parent:
+                        self._calls.make_folder(parent, outer.rpartition("/")[2])
+                descriptor = stack.enter_context(self._folders.borrow(folder))
             yield descriptor
-        finally:
-            os.close(descriptor)

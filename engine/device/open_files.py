@@ -1,4 +1,4 @@
-"""A bounded set of open descriptors, so that a read costs no ``open``."""
+"""A bounded set of open descriptors, so that a read or a put costs no ``open``."""
 
 from __future__ import annotations
 
@@ -101,8 +101,12 @@ class OpenFiles:
             os.close(descriptor)
 
     def close(self) -> None:
-        """Forget all; descriptors in use are closed by their last reader."""
+        """Forget all; descriptors in use are closed by their last reader.
+
+        A call that is still under way may open one more, and closes it itself.
+        """
         with self._lock:
+            self._count_max = 0
             self._discards += 1
             idle = [one for file in self._files.values() for one in self._drop(file)]
             self._files.clear()

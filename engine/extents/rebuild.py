@@ -11,8 +11,9 @@ from typing import Final
 
 from engine.device.lanes import Lane
 from engine.extents.buffers import ExtentBuffer
+from engine.extents.payloads import FragmentContent
 from engine.extents.slices import Progress, SliceSource, no_progress
-from engine.extents.writer import ExtentWriter, FragmentContent
+from engine.extents.writer import ExtentWriter
 from engine.ids import DiskId, Epoch, Generation, LayoutId, PoolUuid
 from engine.model.disk import Tier
 from engine.model.extent import ExtentRecord, FragmentRef
@@ -111,8 +112,8 @@ class ExtentRebuilder:
     ) -> ExtentRecord:
         """Write the extent with *redundancy* in *tier*; return its new record.
 
-        The extent keeps its id and bytes. *buffer* has room for *redundancy*
-        and for the present form's data slices; its content is overwritten.
+        The extent keeps its id and bytes. *buffer* has room for the data
+        slices of both forms (DATA_ROOM_BYTES); its content is overwritten.
 
         Raises:
             ExtentUnrecoverableError: fewer than k fragments are left of a page.

@@ -13,32 +13,18 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Final
 
-from engine.codec.code import encode
 from engine.codec.kernel import Kernel
 from engine.device.lanes import Lane
 from engine.device.protocol import Buffer, Device
 from engine.errors import DeviceError, DeviceGoneError, DeviceSlowError, NoSpaceError
-from engine.extents.buffers import ExtentBuffer
+from engine.extents.buffers import ExtentBuffer, SpareBuffers, parity_room
 from engine.extents.disks import DiskSource
-from engine.format.constants import COMPRESSION_NONE
-from engine.format.fragment import (
-    FragmentHeader,
-    encode_header,
-    encode_page_table,
-    header_hash,
-    payload_offset,
-)
+from engine.extents.payloads import FragmentContent, Payload, payload_of, payloads_of
+from engine.format.fragment import header_hash, payload_offset
 from engine.ids import DiskId, Epoch, ExtentId, Generation, LayoutId, PoolUuid
 from engine.model.disk import Tier
 from engine.model.extent import ExtentRecord, FragmentRef, fragment_name
-from engine.model.redundancy import (
-    Redundancy,
-    Replication,
-    fragment_count,
-    narrowed,
-    needed_count,
-    slice_bytes,
-)
+from engine.model.redundancy import Redundancy, fragment_count, narrowed, slice_bytes
 from engine.observe.metrics import Metrics
 from engine.policy.placement import Purpose, choose_disks, choose_redundancy, serves
 
@@ -52,51 +38,6 @@ def fragment_file_bytes(redundancy: Redundancy, length_bytes: int) -> int:
     """
     size = slice_bytes(redundancy, length_bytes)
     return payload_offset(size) + size
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FragmentContent:
-    """What makes up the fragments of an extent, except disk, layout and payload."""
-
-    pool_uuid: PoolUuid
-    extent_id: ExtentId
-    redundancy: Redundancy
-    length_bytes: int
-    epoch: Epoch
-    generation: Generation
-
-    def header(self, index: int, layout: LayoutId, table_hash: bytes) -> bytes:
-        """Return the encoded header of fragment *index*."""
-        return encode_header(
-            FragmentHeader(
-                pool_uuid=self.pool_uuid,
-                extent_id=self.extent_id,
-                layout=layout,
-                index=index,
-                redundancy=self.redundancy,
-                length_bytes=self.length_bytes,
-                stored_bytes=self.length_bytes,
-                compression=COMPRESSION_NONE,
-                slice_bytes=slice_bytes(self.redundancy, self.length_bytes),
-                epoch=self.epoch,
-                generation=self.generation,
-                table_hash=table_hash,
-            )
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Payload:
-    """A fragment's payload with its page table."""
-
-    view: memoryview
-    table: bytes
-    table_hash: bytes
-
-
-def _payload_of(view: memoryview) -> _Payload:
-    table = encode_page_table(view)
-    return _Payload(view, table, header_hash(table))
 
 
 class _PutCall:
@@ -138,9 +79,18 @@ class _Put:
 class ExtentWriter:
     """Writes extents and fragments to the disks of one pool. Thread-safe."""
 
-    def __init__(self, metrics: Metrics, disks: DiskSource, *, kernel: Kernel) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        disks: DiskSource,
+        *,
+        kernel: Kernel,
+        parity: SpareBuffers | None = None,
+    ) -> None:
+        """*parity* is memory for what is made of the data; its own without it."""
         self._disks: Final = disks
         self._kernel: Final = kernel
+        self._parity: Final = parity or SpareBuffers()
         self._replaced: Final = metrics.counter("fragments_replaced_total")
 
     def write(
@@ -160,7 +110,7 @@ class ExtentWriter:
     ) -> ExtentRecord:
         """Encode and store the first *length_bytes* of *buffer*, durably.
 
-        Everything behind the data in *buffer* is overwritten; the data is not.
+        The padding behind the data in *buffer* is overwritten; the data is not.
         What *lane* maintenance writes heals, if no *purpose* says otherwise.
         The record's redundancy is narrower than *redundancy* when the pool
         cannot hold the full width now (P4). After an exception nothing refers
@@ -178,24 +128,41 @@ class ExtentWriter:
             epoch=epoch,
             generation=generation,
         )
+        parity = self._parity.take(parity_room(redundancy))
+        try:
+            form, refs = self._written(
+                content, (buffer, parity), tier, new_layout, lane, purpose or _purpose_of(lane)
+            )
+        finally:
+            self._parity.give_back(parity)
+        return ExtentRecord(
+            extent_id=extent_id,
+            redundancy=form,
+            tier=tier,
+            length_bytes=length_bytes,
+            epoch=epoch,
+            generation=generation,
+            fragments=refs,
+        )
+
+    def _written(
+        self,
+        wanted: FragmentContent,
+        memory: tuple[ExtentBuffer, ExtentBuffer],
+        tier: Tier,
+        new_layout: Callable[[], LayoutId],
+        lane: Lane,
+        purpose: Purpose,
+    ) -> tuple[Redundancy, tuple[FragmentRef, ...]]:
+        """Encode and place, narrower each time that a width cannot be had."""
         failed: set[DiskId] = set()
-        purpose = purpose or _purpose_of(lane)
         while True:
-            wanted = replace(content, redundancy=redundancy)
             content, targets = self._choose(wanted, tier, failed, purpose)
-            payloads = _payloads(content.redundancy, buffer, length_bytes, self._kernel)
-            attempt = _Attempt(self, buffer, content, payloads, new_layout, lane, purpose)
+            payloads = payloads_of(content, memory, self._kernel)
+            attempt = _Attempt(self, memory, content, payloads, new_layout, lane, purpose)
             refs = attempt.place(targets, tier, failed)
             if refs is not None:
-                return ExtentRecord(
-                    extent_id=extent_id,
-                    redundancy=content.redundancy,
-                    tier=tier,
-                    length_bytes=length_bytes,
-                    epoch=epoch,
-                    generation=generation,
-                    fragments=refs,
-                )
+                return content.redundancy, refs
 
     def write_fragment(
         self,
@@ -213,7 +180,7 @@ class ExtentWriter:
             DeviceError: the disk did not take it. After DeviceSlowError the
                 abandoned call may still read *payload*.
         """
-        put = self.start(_payload_of(payload), content, index, disk_id, layout, lane)
+        put = self.start(payload_of(payload), content, index, disk_id, layout, lane)
         error = self.finish(put)
         if error is not None:
             raise error
@@ -221,7 +188,7 @@ class ExtentWriter:
 
     def start(
         self,
-        payload: _Payload,
+        payload: Payload,
         content: FragmentContent,
         index: int,
         disk_id: DiskId,
@@ -321,9 +288,10 @@ class _Attempt:
     """One encoding of an extent on its way to the disks."""
 
     writer: ExtentWriter
-    buffer: ExtentBuffer
+    memory: tuple[ExtentBuffer, ExtentBuffer]
+    """Data and parity, which the device calls read."""
     content: FragmentContent
-    payloads: Sequence[_Payload]
+    payloads: Sequence[Payload]
     new_layout: Callable[[], LayoutId]
     lane: Lane
     purpose: Purpose
@@ -354,9 +322,9 @@ class _Attempt:
     def _round(self, waiting: Mapping[int, DiskId], failed: set[DiskId]) -> dict[int, FragmentRef]:
         layout = self.new_layout()
         placed = {}
-        slow = self.buffer.abandoned
+        slow = any(one.abandoned for one in self.memory)
         # Whatever ends this before every call has ended, the memory is theirs.
-        self.buffer.abandoned = True
+        self._mark(abandoned=True)
         puts = [
             self.writer.start(self.payloads[index], self.content, index, disk_id, layout, self.lane)
             for index, disk_id in waiting.items()
@@ -368,18 +336,9 @@ class _Attempt:
                 continue
             failed.add(put.ref.disk_id)
             slow = slow or isinstance(error, DeviceSlowError)
-        self.buffer.abandoned = slow
+        self._mark(abandoned=slow)
         return placed
 
-
-def _payloads(
-    redundancy: Redundancy, buffer: ExtentBuffer, length_bytes: int, kernel: Kernel
-) -> list[_Payload]:
-    """Encode in place: zero the padding behind the data, parity behind that."""
-    size = slice_bytes(redundancy, length_bytes)
-    end = needed_count(redundancy) * size
-    buffer.view[length_bytes:end] = bytes(end - length_bytes)
-    views = encode(redundancy, buffer.view, size, kernel)
-    if isinstance(redundancy, Replication):
-        return [_payload_of(views[0])] * len(views)
-    return [_payload_of(view) for view in views]
+    def _mark(self, *, abandoned: bool) -> None:
+        for one in self.memory:
+            one.abandoned = abandoned

@@ -20,7 +20,7 @@ from typing import Final
 
 from engine.device.lanes import Lane
 from engine.errors import CorruptionError, DeviceError, NoSpaceError
-from engine.extents.buffers import ExtentBuffer, SpareBuffers, room_for
+from engine.extents.buffers import DATA_ROOM_BYTES, ExtentBuffer, SpareBuffers
 from engine.extents.reader import slice_ranges
 from engine.extents.rebuild import ExtentRebuilder
 from engine.extents.writer import ExtentWriter
@@ -136,7 +136,7 @@ class Compactor:
         """
         first = records[0]
         assert all((one.redundancy, one.tier) == (first.redundancy, first.tier) for one in records)
-        target = self._buffers.take(room_for(first.redundancy))
+        target = self._buffers.take(DATA_ROOM_BYTES)
         try:
             read = self._read(records, target, progress)
             if not read.copied:
@@ -158,7 +158,7 @@ class Compactor:
     ) -> _Read:
         """Bring the live bytes of *records* into *target*, one extent behind the other."""
         read = _Read()
-        source = self._buffers.take(room_for(records[0].redundancy))
+        source = self._buffers.take(DATA_ROOM_BYTES)
         try:
             for record in records:
                 segments = self._segments_of(record)

@@ -8,7 +8,7 @@ from typing import Final
 
 from engine.device.lanes import Lane
 from engine.errors import NoSpaceError
-from engine.extents.buffers import SpareBuffers, room_for
+from engine.extents.buffers import DATA_ROOM_BYTES, SpareBuffers
 from engine.extents.disks import DiskSource
 from engine.extents.rebuild import ExtentRebuilder
 from engine.extents.writer import ExtentWriter, fragment_file_bytes
@@ -174,7 +174,7 @@ class Mender:
         self, record: ExtentRecord, redundancy: Redundancy, kind: WorkKind, progress: Progress
     ) -> ExtentRecord:
         store = self._store
-        buffer = self._buffers.take(max(room_for(redundancy), room_for(record.redundancy)))
+        buffer = self._buffers.take(DATA_ROOM_BYTES)
         try:
             renewed = self._rebuilder.reencode(
                 record,

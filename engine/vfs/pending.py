@@ -197,7 +197,7 @@ class Pending:
         units = self._space.reserve(placement.redundancy)
         buffer: ExtentBuffer | None = None
         try:
-            buffer = self._buffers.try_take(placement.redundancy)
+            buffer = self._buffers.try_take()
         finally:
             if buffer is None:
                 self._space.release(landed=False, units=units)

@@ -72,9 +72,9 @@ def test_parity_is_what_reedsolo_computes_for_each_column(
     code: ErasureCoding, kernel: Kernel
 ) -> None:
     slices = random_slices(code, LENGTH)
-    buffer = bytearray(b"".join(slices) + bytes(code.parity * LENGTH))
+    parity = bytearray(code.parity * LENGTH)
 
-    payloads = encode(code, buffer, LENGTH, kernel)
+    payloads = encode(code, b"".join(slices), parity, LENGTH, kernel)
 
     assert [bytes(payload) for payload in payloads] == fragments_by_reedsolo(code, slices)
 
@@ -110,9 +110,8 @@ def test_every_set_of_exactly_k_sources_makes_every_fragment(
 def test_odd_lengths_are_encoded_and_rebuilt_to_the_last_byte(length: int, kernel: Kernel) -> None:
     code = ErasureCoding(4, 2)
     slices = random_slices(code, length, seed=length)
-    buffer = bytearray(b"".join(slices) + bytes(2 * length))
 
-    payloads = encode(code, buffer, length, kernel)
+    payloads = encode(code, b"".join(slices), bytearray(2 * length), length, kernel)
     rebuilt = reconstruct(
         code, {index: payloads[index] for index in (1, 3, 4, 5)}, (0, 2), length, kernel
     )
@@ -145,23 +144,24 @@ def test_only_the_lowest_k_of_more_sources_are_read(kernel: Kernel) -> None:
 def test_encoding_a_map_shares_its_memory_and_leaves_the_data_alone(kernel: Kernel) -> None:
     code = ErasureCoding(4, 2)
     slices = random_slices(code, 4096)
-    with mmap.mmap(-1, 6 * 4096) as region:
-        region[: 4 * 4096] = b"".join(slices)
-        with memoryview(region) as view:
-            payloads = encode(code, view, 4096, kernel)
-            assert region[4 * 4096 :] == b"".join(fragments_by_reedsolo(code, slices)[4:])
-            assert region[: 4 * 4096] == b"".join(slices)
+    with mmap.mmap(-1, 4 * 4096) as region, mmap.mmap(-1, 2 * 4096) as beside:
+        region[:] = b"".join(slices)
+        with memoryview(region) as view, memoryview(beside) as parity:
+            payloads = encode(code, view, parity, 4096, kernel)
+            assert beside[:] == b"".join(fragments_by_reedsolo(code, slices)[4:])
+            assert region[:] == b"".join(slices)
+            assert [bytes(payload) for payload in payloads[:4]] == slices
             for payload in payloads:
                 payload.release()
 
 
 def test_parity_does_not_run_past_its_slices(kernel: Kernel) -> None:
     code = ErasureCoding(2, 1)
-    buffer = bytearray(b"\x55" * 100)
+    parity = bytearray(b"\x55" * 38)
 
-    encode(code, buffer, 31, kernel)
+    encode(code, bytes(range(62)), parity, 31, kernel)
 
-    assert buffer[93:] == b"\x55" * 7
+    assert parity[31:] == b"\x55" * 7
 
 
 def test_the_widest_code_of_the_field_survives_its_losses(kernel: Kernel) -> None:
@@ -179,7 +179,7 @@ def test_the_widest_code_of_the_field_survives_its_losses(kernel: Kernel) -> Non
 def test_replicas_are_the_same_memory_not_copies(copies: int, kernel: Kernel) -> None:
     buffer = bytearray(b"some data")
 
-    payloads = encode(Replication(copies), buffer, 9, kernel)
+    payloads = encode(Replication(copies), buffer, bytearray(), 9, kernel)
     buffer[0:4] = b"SOME"
 
     assert [bytes(payload) for payload in payloads] == [b"SOME data"] * copies
@@ -229,6 +229,8 @@ def test_an_index_outside_the_code_is_refused(stranger: int, kernel: Kernel) -> 
         reconstruct(ErasureCoding(2, 1), {0: b"1", 1: b"1"}, (stranger,), 1, kernel)
 
 
-def test_a_buffer_without_room_for_parity_is_refused(kernel: Kernel) -> None:
-    with pytest.raises(ValueError, match="do not hold 3 slices"):
-        encode(ErasureCoding(2, 1), bytearray(29), 10, kernel)
+def test_memory_without_room_for_the_slices_is_refused(kernel: Kernel) -> None:
+    with pytest.raises(ValueError, match="do not hold 1 slices"):
+        encode(ErasureCoding(2, 1), bytes(20), bytearray(9), 10, kernel)
+    with pytest.raises(ValueError, match="do not hold 2 slices"):
+        encode(ErasureCoding(2, 1), bytes(19), bytearray(10), 10, kernel)

@@ -42,3 +42,30 @@ def test_a_file_in_use_outlives_its_eviction_and_is_then_closed(tmp_path: Path) 
 
     files.close()
     assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_is_opened_behind_the_close_is_closed_by_who_opened_it(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"a")
+    before = sorted(os.listdir("/proc/self/fd"))
+    files = OpenFiles(lambda name: os.open(tmp_path / name, os.O_RDONLY))
+    files.close()
+
+    with files.borrow("a") as descriptor:
+        assert os.pread(descriptor, 1, 0) == b"a"
+
+    assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_folder_that_was_removed_is_opened_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    files = OpenFiles(lambda name: os.open(tmp_path / name, os.O_RDONLY | os.O_DIRECTORY))
+    with files.borrow("folder"):
+        pass
+    folder.rmdir()
+    folder.mkdir()
+
+    with files.borrow("folder") as descriptor:
+        assert os.path.samestat(os.fstat(descriptor), folder.stat())
+
+    files.close()

@@ -18,7 +18,7 @@ from engine.device.lanes import DiskLanes, Lane
 from engine.device.memory import MemoryDevice
 from engine.device.protocol import Device
 from engine.errors import DeviceError, DeviceGoneError
-from engine.extents.buffers import BufferPool
+from engine.extents.buffers import BufferPool, SpareBuffers
 from engine.extents.reader import ExtentReader
 from engine.extents.rebuild import ExtentRebuilder
 from engine.extents.slices import SliceSource
@@ -118,7 +118,8 @@ class MemoryPool:
         self.disks = disks
         self.metrics = Metrics()
         self.buffers = BufferPool(clock, count=2)
-        self.writer = ExtentWriter(self.metrics, disks, kernel=kernel)
+        self.parity = SpareBuffers()
+        self.writer = ExtentWriter(self.metrics, disks, kernel=kernel, parity=self.parity)
         self.reader = ExtentReader(clock, self.metrics, disks, kernel=kernel)
         self.verifier = ExtentVerifier(disks, self.reader.fragments, kernel=kernel)
         slices = SliceSource(disks, self.reader.fragments, self.reader.reconstructor)
@@ -129,7 +130,7 @@ class MemoryPool:
 
     def write(self, data: bytes, redundancy: Redundancy, *, tier: Tier = Tier.WARM) -> ExtentRecord:
         """Write *data* as a new extent."""
-        buffer = self.buffers.take(redundancy, timeout_s=0)
+        buffer = self.buffers.take(timeout_s=0)
         try:
             buffer.view[: len(data)] = data
             return self.writer.write(

@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.clock import ManualClock, SystemClock
-from engine.extents.buffers import BufferPool, BufferWaitError, room_for
+from engine.extents.buffers import (
+    DATA_ROOM_BYTES,
+    BufferPool,
+    BufferWaitError,
+    SpareBuffers,
+    parity_room,
+)
 from engine.extents.builder import BuilderReleasedError, BuilderState, ExtentBuilder
 from engine.extents.read_ahead import SequenceDetector
 from engine.limits import EXTENT_BYTES_MAX, READ_AHEAD_BYTES_MAX, SEQUENCE_GAP_BYTES_MAX
@@ -27,7 +33,7 @@ RS = ErasureCoding(4, 2)
 
 def builder(pool: BufferPool, sequence: int = 1) -> ExtentBuilder:
     return ExtentBuilder(
-        pool.take(RS, timeout_s=0), sequence=sequence, redundancy=RS, tier=Tier.WARM, opened_s=0.0
+        pool.take(timeout_s=0), sequence=sequence, redundancy=RS, tier=Tier.WARM, opened_s=0.0
     )
 
 
@@ -87,29 +93,29 @@ def test_reading_a_released_builder_is_refused_not_answered_with_another_extents
 def test_no_more_buffers_exist_than_the_bound_and_waiting_ends_in_time() -> None:
     clock = ManualClock()
     pool = BufferPool(clock, count=2)
-    first = pool.take(RS, timeout_s=0)
-    assert pool.try_take(RS) is not None
-    assert pool.try_take(RS) is None
+    first = pool.take(timeout_s=0)
+    assert pool.try_take() is not None
+    assert pool.try_take() is None
     with pytest.raises(BufferWaitError):
-        pool.take(RS, timeout_s=0)
+        pool.take(timeout_s=0)
     pool.give_back(first)
-    assert pool.try_take(RS) is first
+    assert pool.try_take() is first
 
 
 def test_a_buffer_that_an_abandoned_call_may_read_is_not_handed_out_again() -> None:
     pool = BufferPool(SystemClock(), count=1)
-    buffer = pool.take(RS, timeout_s=0)
+    buffer = pool.take(timeout_s=0)
     buffer.abandoned = True
     pool.give_back(buffer)
-    again = pool.take(RS, timeout_s=0)
+    again = pool.take(timeout_s=0)
     assert again is not buffer
     assert not again.abandoned
 
 
-def test_a_buffer_too_small_for_a_redundancy_is_replaced() -> None:
-    pool = BufferPool(SystemClock(), count=1)
-    pool.give_back(pool.take(Replication(2), timeout_s=0))
-    assert len(pool.take(RS, timeout_s=0).view) >= room_for(RS)
+def test_spare_memory_too_small_for_a_redundancy_is_replaced() -> None:
+    spares = SpareBuffers()
+    spares.give_back(spares.take(parity_room(Replication(2))))
+    assert len(spares.take(parity_room(RS)).view) >= parity_room(RS)
 
 
 @pytest.mark.parametrize("wanted", [RS, ErasureCoding(10, 4), ErasureCoding(1, 1), Replication(3)])
@@ -118,9 +124,10 @@ def test_the_room_is_enough_for_every_narrower_form(wanted: Redundancy, length: 
     for disks in range(1, fragment_count(wanted) + 1):
         form = narrowed(wanted, disks)
         if isinstance(form, ErasureCoding):
-            assert fragment_count(form) * slice_bytes(form, length) <= room_for(wanted)
+            assert form.data * slice_bytes(form, length) <= DATA_ROOM_BYTES
+            assert form.parity * slice_bytes(form, length) <= parity_room(wanted)
         elif form is not None:
-            assert slice_bytes(form, length) <= room_for(wanted)
+            assert slice_bytes(form, length) <= DATA_ROOM_BYTES
 
 
 # Read-ahead

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from engine.device.faulty import FailWith, Fault, Hang, When
 from engine.device.lanes import Lane
 from engine.errors import DeviceFailedError, DeviceFullError, NoSpaceError
+from engine.extents.buffers import parity_room
 from engine.extents.cache import PageCache, SliceKey
 from engine.extents.reader import ExtentReader, slice_ranges
 from engine.ids import DiskId, ExtentId
@@ -252,7 +253,7 @@ def test_the_wanted_tier_is_filled_first(pool: MemoryPool) -> None:
     assert {ref.disk_id for ref in record.fragments} == hot
 
 
-def test_a_hanging_disk_does_not_stop_a_write_and_its_buffer_is_not_reused(
+def test_a_hanging_disk_does_not_stop_a_write_and_its_memory_is_not_reused(
     pool: MemoryPool,
 ) -> None:
     gate = threading.Event()
@@ -261,17 +262,21 @@ def test_a_hanging_disk_does_not_stop_a_write_and_its_buffer_is_not_reused(
     pool.disks.timeout_s = 0.05
     data = pattern(99)
     try:
-        buffer = pool.buffers.take(ErasureCoding(4, 2), timeout_s=0)
+        buffer = pool.buffers.take(timeout_s=0)
         pool.buffers.give_back(buffer)
+        parity = pool.parity.take(parity_room(ErasureCoding(4, 2)))
+        pool.parity.give_back(parity)
         pool.disks.states = {DiskId(7): DiskState.SUSPECT}  # Six are left: 1 is chosen.
         record = pool.write(data, ErasureCoding(4, 2))
-        after = pool.buffers.take(ErasureCoding(4, 2), timeout_s=0)
+        after = pool.buffers.take(timeout_s=0)
+        parity_after = pool.parity.take(parity_room(ErasureCoding(4, 2)))
     finally:
         gate.set()
 
     assert record.redundancy == ErasureCoding(3, 2)
     assert pool.read(record) == data
     assert after is not buffer
+    assert parity_after is not parity
 
 
 # The page cache

@@ -14,10 +14,10 @@ from engine.errors import (
     DamagedPageError,
     EngineError,
 )
-from engine.extents.buffers import ExtentBuffer, room_for
+from engine.extents.buffers import DATA_ROOM_BYTES, ExtentBuffer
+from engine.extents.payloads import FragmentContent
 from engine.extents.rebuild import lost_indexes
 from engine.extents.verdict import Verdict
-from engine.extents.writer import FragmentContent
 from engine.ids import DiskId, Epoch, ExtentId, Generation
 from engine.limits import EXTENT_BYTES_MAX, PAGE_BYTES
 from engine.model.disk import Tier
@@ -231,7 +231,7 @@ def test_reencoding_keeps_the_id_and_the_bytes(
     changed = fresh.rebuilder.reencode(
         record,
         after,
-        buffer=ExtentBuffer(room_for(after)),
+        buffer=ExtentBuffer(DATA_ROOM_BYTES),
         tier=Tier.COLD,
         epoch=Epoch(4),
         generation=Generation(50),
@@ -254,8 +254,8 @@ def test_payloads_on_disk_are_what_the_code_says(pool: MemoryPool) -> None:
     data = pattern(LENGTH)
     record = pool.write(data, RS)
     size = record.slice_bytes
-    buffer = bytearray(data.ljust(6 * size, b"\0"))
-    expected = [bytes(view) for view in encode(RS, buffer, size, default_kernel())]
+    slices, parity = data.ljust(4 * size, b"\0"), bytearray(2 * size)
+    expected = [bytes(view) for view in encode(RS, slices, parity, size, default_kernel())]
     assert [bytes(pool.file_of(record, ref)[HEAD_BYTES:]) for ref in record.fragments] == expected
     assert b"".join(expected[:4])[:LENGTH] == data
     assert record.extent_id == ExtentId(1)

@@ -187,7 +187,7 @@ def test_memory_that_cannot_be_had_keeps_neither_buffer_nor_room(
     _, opened = memory.filesystem.create(ROOT_INODE, b"a", 0o644, OpenMode.WRITE, ME)
     free = engine.space.free_bytes
 
-    def refuses(self: BufferPool, redundancy: object) -> None:
+    def refuses(self: BufferPool) -> None:
         raise OSError(12, "Cannot allocate memory")
 
     with monkeypatch.context() as patch:
