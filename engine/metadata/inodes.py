@@ -6,13 +6,12 @@ Every method runs under the write lock; changes run inside an operation.
 from __future__ import annotations
 
 import struct
-from dataclasses import replace
-from typing import Final, cast
+from typing import Final
 
 from blake3 import blake3
 
 from engine.errors import DamagedDatabaseError
-from engine.ids import NO_MAP, InodeId, MapId
+from engine.ids import InodeId
 from engine.metadata.rows import reported
 from engine.metadata.store import MetadataStore
 from engine.model.inode import Inode
@@ -22,18 +21,11 @@ NO_INODE: Final = InodeId(0)
 """Before the first; no inode has it."""
 
 _PACK: Final = struct.Struct("<12q").pack
-_ROW = tuple[int, int, int, int, int, int, int, int, int, int, int, int]
+_COLUMNS: Final = len(Inode._fields)
 
 
-def _row_of(inode: Inode) -> _ROW:
-    return (
-        inode.inode_id, inode.mode, inode.uid, inode.gid, inode.nlink, inode.size,
-        inode.rdev, inode.atime_ns, inode.mtime_ns, inode.ctime_ns, inode.map_id, inode.parent,
-    )  # fmt: skip
-
-
-def _check_hash(row: _ROW) -> bytes:
-    return blake3(_PACK(*row)).digest(16)
+def _check_hash(inode: Inode) -> bytes:
+    return blake3(_PACK(*inode)).digest(16)
 
 
 class InodeTable:
@@ -61,27 +53,25 @@ class InodeTable:
 
     def insert(self, inode: Inode) -> None:
         """Add a new inode."""
-        row = _row_of(inode)
         self._execute(
             "INSERT INTO inode VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*row, _check_hash(row)),
+            (*inode, _check_hash(inode)),
         )
         self._remember(inode)
 
     def update(self, inode: Inode) -> None:
         """Write every attribute of an inode that exists."""
-        row = _row_of(inode)
         self._execute(
             "UPDATE inode SET mode = ?, uid = ?, gid = ?, nlink = ?, size = ?, rdev = ?,"
             " atime_ns = ?, mtime_ns = ?, ctime_ns = ?, map = ?, parent = ?, check_hash = ?"
             " WHERE id = ?",
-            (*row[1:], _check_hash(row), row[0]),
+            (*inode[1:], _check_hash(inode), inode.inode_id),
         )
         self._cache[inode.inode_id] = inode
 
     def resize(self, inode: Inode, size: int) -> None:
         """Change only the size, as landing data does."""
-        self.update(replace(inode, size=size))
+        self.update(inode._replace(size=size))
 
     def delete(self, inode_id: InodeId) -> None:
         """Remove the inode."""
@@ -120,20 +110,7 @@ def decode_inode(row: tuple[object, ...]) -> Inode:
     Raises:
         DamagedDatabaseError: the row is not what was written.
     """
-    values = cast("_ROW", row[:12])
-    if _check_hash(values) != row[12]:
+    inode = Inode._make(row[:_COLUMNS])
+    if _check_hash(inode) != row[_COLUMNS]:
         raise DamagedDatabaseError(f"inode {row[0]} fails its checksum")
-    return Inode(
-        inode_id=InodeId(values[0]),
-        mode=values[1],
-        uid=values[2],
-        gid=values[3],
-        nlink=values[4],
-        size=values[5],
-        rdev=values[6],
-        atime_ns=values[7],
-        mtime_ns=values[8],
-        ctime_ns=values[9],
-        map_id=MapId(values[10]) if values[10] else NO_MAP,
-        parent=InodeId(values[11]),
-    )
+    return inode

@@ -9,7 +9,6 @@ here.
 from __future__ import annotations
 
 import stat
-from dataclasses import replace
 
 from engine.model.inode import Inode
 from engine.vfs.interface import AttributeChanges, Caller
@@ -31,8 +30,7 @@ def changed(
     if changes.size is not None and asks_size_only and not is_resized and mode == inode.mode:
         return inode
     mtime_ns = now_ns if is_resized else inode.mtime_ns
-    return replace(
-        inode,
+    return inode._replace(
         mode=mode,
         uid=inode.uid if changes.uid is None else changes.uid,
         gid=inode.gid if changes.gid is None else changes.gid,

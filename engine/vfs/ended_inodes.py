@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from engine.ids import InodeId
@@ -22,7 +21,7 @@ class EndedInodes:
         """*inode* ended; the one remembered longest makes room."""
         if len(self._kept) >= ENDED_KEPT_MAX:
             del self._kept[next(iter(self._kept))]
-        self._kept[inode.inode_id] = replace(inode, nlink=0)
+        self._kept[inode.inode_id] = inode._replace(nlink=0)
 
     def take_back(self, inode_id: InodeId) -> None:
         """It did not end: the operation was undone."""
