@@ -23,7 +23,7 @@ from engine.errors import DamagedDatabaseError, EngineStoppedError
 from engine.format.root import encode_root, root_hash
 from engine.format.staged import StagedDelete, StagedPut, encode_staged
 from engine.ids import Epoch, ExtentId, Generation, InodeId, LayoutId, MapId
-from engine.limits import GROUP_BYTES_MAX, GROUP_ROWS_MAX
+from engine.limits import GROUP_BYTES_MAX, GROUP_ROWS_MAX, OVERFULL_RATIO
 from engine.metadata.numbers import Numbers
 from engine.metadata.operation import Operation, OperationMark
 from engine.metadata.replay import Head, count_rows, write_head
@@ -31,12 +31,6 @@ from engine.metadata.rows import DamageNote, Rows
 from engine.metadata.schema import TRACKED_TABLES
 from engine.metadata.write_lock import WriteLock
 from engine.model.root import RootRecord
-
-OVERFULL_RATIO: Final = 8
-"""At so many times its bounds a group takes nothing more until it was committed."""
-
-OVERFULL_AT_ONCE_RATIO: Final = OVERFULL_RATIO + 1
-"""Only here who did not wait beforehand is kept waiting where he is."""
 
 _LOSING_ERRORS: Final = (apsw.FullError, apsw.IOError, apsw.NoMemError, apsw.CorruptError)
 
@@ -67,11 +61,14 @@ class MetadataStore:
         self._depth = 0
         self._undo_steps: list[Callable[[], object]] = []
         self._rows_before = 0
+        self._rows_kept = 0
         self._dirty_since_s: float | None = None
         self._stopped = ""
         self._started = False
         self.on_rollback: list[Callable[[], None]] = []
         """What tables do when rows are rolled back: forget what they cached."""
+        self.before_commit: list[Callable[[], None]] = []
+        """What writes the rows that tables kept to themselves, as the group ends (C2)."""
         self.on_commit: list[Callable[[], None]] = []
         """What is done as soon as a group is committed, under the lock."""
         self.on_lost: list[Callable[[str], None]] = []
@@ -248,14 +245,18 @@ class MetadataStore:
         if isinstance(operation, StagedPut):
             self._staged_bytes += len(operation.data)
 
+    def note_row(self) -> None:
+        """Count a row that is written when the group ends; inside an operation."""
+        self._rows_kept += 1
+
     def note_bytes(self, count: int) -> None:
         """Count *count* bytes towards the group's bound; inside an operation."""
         self._staged_bytes += count
 
     @property
     def group_rows(self) -> int:
-        """Rows changed in the open group, untracked ones included."""
-        return self.connection.total_changes() - self._rows_before
+        """Rows changed in the open group, untracked and unwritten ones included."""
+        return self.connection.total_changes() - self._rows_before + self._rows_kept
 
     def has_room(self) -> bool:
         """Whether the open group takes more now (P8). No lock."""
@@ -337,6 +338,7 @@ class MetadataStore:
         self._session = session
         self._staged, self._staged_bytes = [], 0
         self._rows_before = self.connection.total_changes()
+        self._rows_kept = 0
         self._dirty_since_s = None
         self.pressure.clear()
         self._rows_noted = 0
@@ -367,6 +369,8 @@ class MetadataStore:
     def _commit_group(self, acknowledged: Generation) -> ClosedGroup:
         session = self._session
         assert session is not None
+        for write in self.before_commit:
+            write()
         changeset = session.changeset()
         session.close()
         self._session = None

@@ -25,10 +25,10 @@ from engine.limits import (
     BLOCK_BYTES,
     GROUP_WAIT_S_MAX,
     NAME_BYTES_MAX,
+    OVERFULL_AT_ONCE_RATIO,
     XATTR_NAME_BYTES_MAX,
     XATTR_VALUE_BYTES_MAX,
 )
-from engine.metadata.store import OVERFULL_AT_ONCE_RATIO
 from engine.vfs.attribute_changes import changed
 from engine.vfs.files import TailLeftError
 from engine.vfs.handles import OpenHandle
