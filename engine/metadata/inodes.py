@@ -38,7 +38,7 @@ class InodeTable:
 
     def __init__(self, store: MetadataStore) -> None:
         self._store = store
-        self._execute = store.connection.execute
+        self._execute = store.writer.execute
         self._rows = store.rows
         self._cache: dict[InodeId, Inode] = {}
         """Rows as they are."""
@@ -53,7 +53,7 @@ class InodeTable:
         inode = self._unwritten.get(inode_id) or self._cache.get(inode_id)
         if inode is not None:
             return inode
-        row = self._rows.read("SELECT * FROM inode WHERE id = ?", (inode_id,)).fetchone()
+        row = self._rows.first("SELECT * FROM inode WHERE id = ?", (inode_id,))
         if row is None:
             return None
         with reported(self._rows.note):
@@ -102,7 +102,7 @@ class InodeTable:
 
     def _write(self) -> None:
         """Write what the group made of its inodes: each row once, however often it changed."""
-        self._store.connection.executemany(
+        self._store.writer.executemany(
             "UPDATE inode SET mode = ?2, uid = ?3, gid = ?4, nlink = ?5, size = ?6, rdev = ?7,"
             " atime_ns = ?8, mtime_ns = ?9, ctime_ns = ?10, map = ?11, parent = ?12,"
             " check_hash = ?13 WHERE id = ?1",

@@ -24,11 +24,12 @@ def changed(
     """
     is_resized = changes.size is not None and changes.size != size_before
     mode = _mode_after(inode, changes, caller)
-    asks_size_only = changes == AttributeChanges(
-        size=changes.size, ends_privileges=changes.ends_privileges
-    )
-    if changes.size is not None and asks_size_only and not is_resized and mode == inode.mode:
-        return inode
+    if changes.size is not None and not is_resized and mode == inode.mode:
+        asks_size_only = AttributeChanges(
+            size=changes.size, ends_privileges=changes.ends_privileges
+        )
+        if changes == asks_size_only:
+            return inode
     mtime_ns = now_ns if is_resized else inode.mtime_ns
     return inode._replace(
         mode=mode,

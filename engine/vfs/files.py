@@ -289,6 +289,7 @@ class Files:
             self._store.on_undo(self._pending.keep(inode_id))
         if size == 0 and current:
             map_id = self._store.new_map_id()
+            self._tables.file_map.begin(map_id)
             self._tree.empty_map(inode)
             inode = inode._replace(size=0, map_id=map_id)
             self._pending.forget(inode_id)

@@ -172,6 +172,8 @@ class Tree:
             map_id=self._store.new_map_id() if stat.S_ISREG(mode) else NO_MAP,
             parent=parent,
         )
+        if inode.map_id:
+            self._tables.file_map.begin(inode.map_id)
         self._inodes.insert(inode)
         self._names.insert(parent, name, inode.inode_id)
         self._touch(directory, links=1 if is_directory else 0)
