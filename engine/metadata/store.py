@@ -1,8 +1,8 @@
 """Transaction groups over one SQLite connection (DESIGN 5, ARCHITECTURE 6).
 
 All changes happen inside one open write transaction, each operation in a
-savepoint. ``close_group`` turns what changed into a root record, commits it
-together with its outbox row, and opens the next group.
+savepoint of ``writer``. ``close_group`` turns what changed into a root record,
+commits it together with its outbox row, and opens the next group.
 
 Thread rules: ``lock`` is *the write lock*. Whoever reads or writes through
 ``connection`` holds it; ``operation`` takes it.
