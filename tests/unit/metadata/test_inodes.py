@@ -75,7 +75,6 @@ def test_an_undone_operation_leaves_what_one_before_it_made_of_an_inode(
         inodes.update(inode_of(2, size=30))
     assert inodes.get(TWO) == inode_of(2, size=10)
     with undone(committed.store):
-        inodes.update(inode_of(2, size=40))
         inodes.delete(TWO)
 
     assert inodes.get(TWO) == inode_of(2, size=10)
@@ -90,6 +89,22 @@ def test_an_inode_that_only_an_undone_operation_changed_is_as_it_was(
         committed.tables.inodes.update(inode_of(2, size=20))
 
     assert committed.tables.inodes.get(TWO) == inode_of(2)
+
+
+def test_an_operation_inside_one_that_changed_no_row_yet_is_undone_alone(
+    committed: ShadowedStore,
+) -> None:
+    inodes = committed.tables.inodes
+
+    with committed.store.operation():
+        inodes.update(inode_of(2, size=10))
+        with undone(committed.store):
+            inodes.insert(inode_of(3))
+        inodes.insert(inode_of(4))
+
+    assert inodes.get(TWO) == inode_of(2, size=10)
+    assert inodes.get(InodeId(3)) is None
+    assert inodes.get(InodeId(4)) == inode_of(4)
 
 
 def test_what_was_changed_and_then_removed_in_a_group_is_gone(committed: ShadowedStore) -> None:
