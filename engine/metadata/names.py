@@ -5,7 +5,7 @@ Every method runs under the write lock; changes run inside an operation.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 from engine.errors import NoSpaceError
 from engine.ids import InodeId
@@ -43,9 +43,9 @@ class NameTable:
         key = parent, name
         if key in self._found:
             return self._found[key]
-        row = self._first(
-            "SELECT inode, cookie FROM dentry WHERE parent = ? AND name = ?", (parent, name)
-        )
+        query = "SELECT inode, cookie FROM dentry WHERE parent = ? AND name = ?"
+        # The tables are STRICT: what a column holds is of its type, here and below.
+        row = cast("tuple[int, int] | None", self._first(query, (parent, name)))
         entry = None if row is None else DirectoryEntry(name, InodeId(row[0]), row[1])
         self._remember(parent, name, entry)
         return entry
@@ -85,7 +85,7 @@ class NameTable:
         if self._first(query, (inode_id, last)) is not None:
             return last
         query = "SELECT parent FROM dentry WHERE inode = ? ORDER BY parent LIMIT 1"
-        row = self._first(query, (inode_id,))
+        row = cast("tuple[int] | None", self._first(query, (inode_id,)))
         return last if row is None else InodeId(row[0])
 
     def list_behind(self, parent: InodeId, cookie: int, limit: int) -> list[DirectoryEntry]:
@@ -110,15 +110,17 @@ class NameTable:
 
     def target(self, inode_id: InodeId) -> bytes | None:
         """Return a link target."""
-        row = self._first("SELECT target FROM symlink WHERE inode = ?", (inode_id,))
-        return None if row is None else bytes(row[0])
+        query = "SELECT target FROM symlink WHERE inode = ?"
+        row = cast("tuple[bytes] | None", self._first(query, (inode_id,)))
+        return None if row is None else row[0]
 
     # Extended attributes
 
     def get_xattr(self, inode_id: InodeId, name: bytes) -> bytes | None:
         """Return the value of an attribute."""
-        row = self._first("SELECT value FROM xattr WHERE inode = ? AND name = ?", (inode_id, name))
-        return None if row is None else bytes(row[0])
+        query = "SELECT value FROM xattr WHERE inode = ? AND name = ?"
+        row = cast("tuple[bytes] | None", self._first(query, (inode_id, name)))
+        return None if row is None else row[0]
 
     def set_xattr(self, inode_id: InodeId, name: bytes, value: bytes) -> None:
         """Create or replace an attribute.
