@@ -56,6 +56,12 @@ GROUP_ROWS_MAX: Final = 4096
 GROUP_BYTES_MAX: Final = 8 * MIB
 """A group is committed at this many changed rows or changeset bytes (estimate)."""
 
+OVERFULL_RATIO: Final = 8
+"""At so many times its bounds a group takes nothing more until it was committed."""
+
+OVERFULL_AT_ONCE_RATIO: Final = OVERFULL_RATIO + 1
+"""Only here who did not wait beforehand is kept waiting where he is."""
+
 GROUP_WAIT_S_MAX: Final = 30.0
 """How long a change waits for journals that do not keep up."""
 

@@ -8,7 +8,6 @@ lets it get away with, and is of no other use.
 
 from __future__ import annotations
 
-import dataclasses
 import stat
 import time
 from bisect import bisect_right
@@ -91,8 +90,7 @@ class EmptyFileSystem:
         self, inode_id: InodeId, changes: AttributeChanges, caller: Caller
     ) -> Attributes:
         inode = self._inodes[inode_id]
-        self._inodes[inode_id] = dataclasses.replace(
-            inode,
+        self._inodes[inode_id] = inode._replace(
             mode=inode.mode if changes.mode is None else changes.mode,
             uid=inode.uid if changes.uid is None else changes.uid,
             gid=inode.gid if changes.gid is None else changes.gid,
@@ -139,7 +137,7 @@ class EmptyFileSystem:
             raise ExistsError
         self._names[parent][name] = inode_id
         inode = self._inodes[inode_id]
-        self._inodes[inode_id] = dataclasses.replace(inode, nlink=inode.nlink + 1)
+        self._inodes[inode_id] = inode._replace(nlink=inode.nlink + 1)
         return self.get_attributes(inode_id)
 
     def unlink(self, parent: InodeId, name: bytes) -> None:
@@ -221,7 +219,7 @@ class EmptyFileSystem:
         inode = self._inodes[InodeId(handle)]
         end = offset + len(data)
         if end > inode.size:
-            self._inodes[InodeId(handle)] = dataclasses.replace(inode, size=end)
+            self._inodes[InodeId(handle)] = inode._replace(size=end)
         return len(data)
 
     def write(self, handle: HandleId, offset: int, data: bytes) -> int:

@@ -17,6 +17,9 @@ NEGATIVE_S: Final = 86_400.0
 """How long the kernel may remember that a name does not exist."""
 
 
+_NO_CHANGES: Final = AttributeChanges()
+
+
 def make_entry(attributes: Attributes) -> pyfuse3.EntryAttributes:
     """Return the full attributes of an inode."""
     inode = attributes.inode
@@ -96,4 +99,4 @@ def read_changes(
         mtime_ns=wanted.st_mtime_ns if fields.update_mtime else None,
         ctime_ns=wanted.st_ctime_ns if fields.update_ctime else None,
     )
-    return AttributeChanges(ends_privileges=True) if changes == AttributeChanges() else changes
+    return AttributeChanges(ends_privileges=True) if changes == _NO_CHANGES else changes

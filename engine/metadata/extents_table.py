@@ -59,9 +59,9 @@ class ExtentTable:
 
     def __init__(self, store: MetadataStore) -> None:
         self._connection = store.connection
-        self._execute = store.connection.execute
+        self._execute = store.writer.execute
         self._rows = store.rows
-        self._executemany = store.connection.executemany
+        self._executemany = store.writer.executemany
         self._cache: dict[ExtentId, ExtentRecord] = {}
         self._removed_disks: set[DiskId] = set()
         store.on_rollback.append(self._cache.clear)

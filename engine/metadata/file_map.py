@@ -35,7 +35,7 @@ class FileMap:
 
     def __init__(self, store: MetadataStore) -> None:
         self._store = store
-        self._execute = store.connection.execute
+        self._execute = store.writer.execute
         self._read = store.rows.read
         self._stored: dict[MapId, int] = {}
         self._last: dict[MapId, Segment] = {}
@@ -83,10 +83,13 @@ class FileMap:
             if offset + length > start
         ]
         if found:
-            if len(self._last) >= MAPS_COUNTED_MAX:
-                self._last.clear()
-            self._last[map_id] = found[-1]
+            self._note_last(map_id, found[-1])
         return found
+
+    def _note_last(self, map_id: MapId, segment: Segment) -> None:
+        if len(self._last) >= MAPS_COUNTED_MAX:
+            self._last.clear()
+        self._last[map_id] = segment
 
     def staged(self, map_id: MapId, start: int, end: int) -> list[StagedRow]:
         """Return the staged rows that overlap [start, end), in order."""
@@ -114,10 +117,17 @@ class FileMap:
                 " + (SELECT coalesce(sum(length(data)), 0) FROM staged WHERE map = ?1)"
             )
             stored = int(self._read(query, (map_id,)).get)
-            if len(self._stored) >= MAPS_COUNTED_MAX:
-                self._stored.clear()
-            self._stored[map_id] = stored
+            self._note_stored(map_id, stored)
         return stored
+
+    def begin(self, map_id: MapId) -> None:
+        """Note that a map is new: nothing is in it, so nothing need be looked for."""
+        self._note_stored(map_id, 0)
+
+    def _note_stored(self, map_id: MapId, stored: int) -> None:
+        if len(self._stored) >= MAPS_COUNTED_MAX:
+            self._stored.clear()
+        self._stored[map_id] = stored
 
     def _count(self, map_id: MapId, change: int) -> None:
         if map_id in self._stored:
@@ -132,7 +142,7 @@ class FileMap:
             (map_id, segment.offset, segment.length, segment.extent_id, segment.extent_offset),
         )
         self._count(map_id, segment.length)
-        self._last.pop(map_id, None)
+        self._note_last(map_id, segment)
 
     def move_segment(self, map_id: MapId, segment: Segment, extent_id: ExtentId, at: int) -> bool:
         """Let *segment* be at *at* of another extent, which has the same bytes there.
@@ -167,6 +177,8 @@ class FileMap:
 
         Stops behind *row_limit* rows; ``complete`` says whether all is gone.
         """
+        if self._stored.get(map_id) == 0:
+            return Cleared(frozenset(), complete=True)
         extents: set[ExtentId] = set()
         count = 0
         for segment in self._overlapping(map_id, start, end, row_limit):
@@ -180,6 +192,10 @@ class FileMap:
         return Cleared(frozenset(extents), complete=count < row_limit)
 
     def _overlapping(self, map_id: MapId, start: int, end: int, limit: int) -> list[Segment]:
+        last = self._last.get(map_id)
+        if last is not None and last.length == self._stored.get(map_id):
+            # It is all there is.
+            return [last] if last.offset < end and last.offset + last.length > start else []
         rows = self._read(
             "SELECT offset, length, extent, extent_offset FROM segment"
             " WHERE map = ? AND offset > ? AND offset < ? AND offset + length > ?"

@@ -1,18 +1,22 @@
 """Inode rows, each with a checksum of its own (DESIGN 5, Integrity).
 
+What changes is kept here and written when the group ends: a directory changes
+with every name in it, and a file several times while it is made (decision
+0011). So whoever asks SQLite for inodes asks for those of an earlier group.
+
 Every method runs under the write lock; changes run inside an operation.
 """
 
 from __future__ import annotations
 
 import struct
-from dataclasses import replace
-from typing import Final, cast
+from functools import partial
+from typing import Final
 
 from blake3 import blake3
 
 from engine.errors import DamagedDatabaseError
-from engine.ids import NO_MAP, InodeId, MapId
+from engine.ids import InodeId, MapId
 from engine.metadata.rows import reported
 from engine.metadata.store import MetadataStore
 from engine.model.inode import Inode
@@ -22,36 +26,34 @@ NO_INODE: Final = InodeId(0)
 """Before the first; no inode has it."""
 
 _PACK: Final = struct.Struct("<12q").pack
-_ROW = tuple[int, int, int, int, int, int, int, int, int, int, int, int]
+_COLUMNS: Final = len(Inode._fields)
 
 
-def _row_of(inode: Inode) -> _ROW:
-    return (
-        inode.inode_id, inode.mode, inode.uid, inode.gid, inode.nlink, inode.size,
-        inode.rdev, inode.atime_ns, inode.mtime_ns, inode.ctime_ns, inode.map_id, inode.parent,
-    )  # fmt: skip
-
-
-def _check_hash(row: _ROW) -> bytes:
-    return blake3(_PACK(*row)).digest(16)
+def _check_hash(inode: Inode) -> bytes:
+    return blake3(_PACK(*inode)).digest(16)
 
 
 class InodeTable:
-    """Inodes by number, with a write-through cache of rows."""
+    """Inodes by number: rows, a cache of them, and what the open group made of them."""
 
     def __init__(self, store: MetadataStore) -> None:
         self._store = store
-        self._execute = store.connection.execute
+        self._execute = store.writer.execute
         self._rows = store.rows
         self._cache: dict[InodeId, Inode] = {}
+        """Rows as they are."""
+        self._unwritten: dict[InodeId, Inode] = {}
+        """Rows as they will be; never more than a group may have."""
         store.on_rollback.append(self._cache.clear)
+        store.before_commit.append(self._write)
+        store.on_lost.append(lambda _reason: self._unwritten.clear())
 
     def get(self, inode_id: InodeId) -> Inode | None:
         """Return the inode, None when there is none."""
-        inode = self._cache.get(inode_id)
+        inode = self._unwritten.get(inode_id) or self._cache.get(inode_id)
         if inode is not None:
             return inode
-        row = self._rows.read("SELECT * FROM inode WHERE id = ?", (inode_id,)).fetchone()
+        row = self._rows.first("SELECT * FROM inode WHERE id = ?", (inode_id,))
         if row is None:
             return None
         with reported(self._rows.note):
@@ -60,37 +62,66 @@ class InodeTable:
         return inode
 
     def insert(self, inode: Inode) -> None:
-        """Add a new inode."""
-        row = _row_of(inode)
+        """Add a new inode.
+
+        Its row is written at once: one that is there already is heard of here.
+        """
         self._execute(
             "INSERT INTO inode VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*row, _check_hash(row)),
+            (*inode, _check_hash(inode)),
         )
         self._remember(inode)
 
     def update(self, inode: Inode) -> None:
-        """Write every attribute of an inode that exists."""
-        row = _row_of(inode)
-        self._execute(
-            "UPDATE inode SET mode = ?, uid = ?, gid = ?, nlink = ?, size = ?, rdev = ?,"
-            " atime_ns = ?, mtime_ns = ?, ctime_ns = ?, map = ?, parent = ?, check_hash = ?"
-            " WHERE id = ?",
-            (*row[1:], _check_hash(row), row[0]),
-        )
-        self._cache[inode.inode_id] = inode
+        """Change any attributes of an inode that exists; its row follows."""
+        inode_id = inode.inode_id
+        before = self._unwritten.get(inode_id)
+        if before is None:
+            self._store.note_row()
+        self._store.on_undo(partial(self._take_back, inode_id, before))
+        self._unwritten[inode_id] = inode
+
+    def _take_back(self, inode_id: InodeId, before: Inode | None) -> None:
+        """An operation that changed or removed the inode was undone."""
+        if before is None:
+            self._unwritten.pop(inode_id, None)
+        else:
+            self._unwritten[inode_id] = before
 
     def resize(self, inode: Inode, size: int) -> None:
         """Change only the size, as landing data does."""
-        self.update(replace(inode, size=size))
+        self.update(inode._replace(size=size))
 
     def delete(self, inode_id: InodeId) -> None:
         """Remove the inode."""
+        before = self._unwritten.pop(inode_id, None)
+        if before is not None:
+            self._store.on_undo(partial(self._take_back, inode_id, before))
         self._execute("DELETE FROM inode WHERE id = ?", (inode_id,))
         self._cache.pop(inode_id, None)
+
+    def _write(self) -> None:
+        """Write what the group made of its inodes: each row once, however often it changed."""
+        self._store.writer.executemany(
+            "UPDATE inode SET mode = ?2, uid = ?3, gid = ?4, nlink = ?5, size = ?6, rdev = ?7,"
+            " atime_ns = ?8, mtime_ns = ?9, ctime_ns = ?10, map = ?11, parent = ?12,"
+            " check_hash = ?13 WHERE id = ?1",
+            [(*inode, _check_hash(inode)) for inode in self._unwritten.values()],
+        )
+        for inode in self._unwritten.values():
+            self._remember(inode)
+        self._unwritten.clear()
 
     def count(self) -> int:
         """Return how many inodes there are; walks an index, not for hot paths."""
         return int(self._rows.read("SELECT count(*) FROM inode").get)
+
+    def of_maps(self, maps: set[MapId]) -> list[InodeId]:
+        """Return the inodes whose map is one of *maps*; looks at every row."""
+        rows = self._rows.read("SELECT id, map FROM inode WHERE map != 0")
+        found = {InodeId(row[0]): MapId(row[1]) for row in rows if row[1] in maps}
+        found |= {inode.inode_id: inode.map_id for inode in self._unwritten.values()}
+        return [inode_id for inode_id, map_id in found.items() if map_id in maps]
 
     def add_orphan(self, inode_id: InodeId) -> None:
         """Remember an inode without a name that is still open."""
@@ -120,20 +151,7 @@ def decode_inode(row: tuple[object, ...]) -> Inode:
     Raises:
         DamagedDatabaseError: the row is not what was written.
     """
-    values = cast("_ROW", row[:12])
-    if _check_hash(values) != row[12]:
+    inode = Inode._make(row[:_COLUMNS])
+    if _check_hash(inode) != row[_COLUMNS]:
         raise DamagedDatabaseError(f"inode {row[0]} fails its checksum")
-    return Inode(
-        inode_id=InodeId(values[0]),
-        mode=values[1],
-        uid=values[2],
-        gid=values[3],
-        nlink=values[4],
-        size=values[5],
-        rdev=values[6],
-        atime_ns=values[7],
-        mtime_ns=values[8],
-        ctime_ns=values[9],
-        map_id=MapId(values[10]) if values[10] else NO_MAP,
-        parent=InodeId(values[11]),
-    )
+    return inode

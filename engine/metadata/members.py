@@ -31,7 +31,7 @@ class MemberTable:
 
     def __init__(self, store: MetadataStore) -> None:
         self._connection = store.connection
-        self._execute = store.connection.execute
+        self._execute = store.writer.execute
         self._read = store.rows.read
 
     def disks(self) -> list[DiskRecord]:

@@ -5,7 +5,7 @@ Every method runs under the write lock; changes run inside an operation.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 from engine.errors import NoSpaceError
 from engine.ids import InodeId
@@ -27,22 +27,26 @@ class NameTable:
 
     def __init__(self, store: MetadataStore) -> None:
         self._store = store
-        self._execute = store.connection.execute
+        self._execute = store.writer.execute
         self._read = store.rows.read
+        self._first = store.rows.first
         # The kernel looks a name up before it makes, renames or replaces it, and
         # each of those looks again: most finds are of names just looked for.
         self._found: dict[tuple[InodeId, bytes], DirectoryEntry | None] = {}
         store.on_rollback.append(self._found.clear)
+        self._any_xattr: bool | None = None
+        """Whether the pool may have attributes at all; many never have one."""
 
     # Directory entries
 
     def find(self, parent: InodeId, name: bytes) -> DirectoryEntry | None:
         """Return the entry *name* of *parent*."""
-        if (parent, name) in self._found:
-            return self._found[parent, name]
-        row = self._read(
-            "SELECT inode, cookie FROM dentry WHERE parent = ? AND name = ?", (parent, name)
-        ).fetchone()
+        key = parent, name
+        if key in self._found:
+            return self._found[key]
+        query = "SELECT inode, cookie FROM dentry WHERE parent = ? AND name = ?"
+        # The tables are STRICT: what a column holds is of its type, here and below.
+        row = cast("tuple[int, int] | None", self._first(query, (parent, name)))
         entry = None if row is None else DirectoryEntry(name, InodeId(row[0]), row[1])
         self._remember(parent, name, entry)
         return entry
@@ -79,10 +83,10 @@ class NameTable:
         10 us, however many names there are: the index has inode, directory and name.
         """
         query = "SELECT 1 FROM dentry WHERE inode = ? AND parent = ? LIMIT 1"
-        if self._read(query, (inode_id, last)).fetchone() is not None:
+        if self._first(query, (inode_id, last)) is not None:
             return last
         query = "SELECT parent FROM dentry WHERE inode = ? ORDER BY parent LIMIT 1"
-        row = self._read(query, (inode_id,)).fetchone()
+        row = cast("tuple[int] | None", self._first(query, (inode_id,)))
         return last if row is None else InodeId(row[0])
 
     def list_behind(self, parent: InodeId, cookie: int, limit: int) -> list[DirectoryEntry]:
@@ -97,7 +101,7 @@ class NameTable:
     def is_empty(self, parent: InodeId) -> bool:
         """Whether a directory has no names."""
         query = "SELECT 1 FROM dentry WHERE parent = ? LIMIT 1"
-        return self._read(query, (parent,)).fetchone() is None
+        return self._first(query, (parent,)) is None
 
     # Symbolic links
 
@@ -107,17 +111,17 @@ class NameTable:
 
     def target(self, inode_id: InodeId) -> bytes | None:
         """Return a link target."""
-        row = self._read("SELECT target FROM symlink WHERE inode = ?", (inode_id,)).fetchone()
-        return None if row is None else bytes(row[0])
+        query = "SELECT target FROM symlink WHERE inode = ?"
+        row = cast("tuple[bytes] | None", self._first(query, (inode_id,)))
+        return None if row is None else row[0]
 
     # Extended attributes
 
     def get_xattr(self, inode_id: InodeId, name: bytes) -> bytes | None:
         """Return the value of an attribute."""
-        row = self._read(
-            "SELECT value FROM xattr WHERE inode = ? AND name = ?", (inode_id, name)
-        ).fetchone()
-        return None if row is None else bytes(row[0])
+        query = "SELECT value FROM xattr WHERE inode = ? AND name = ?"
+        row = cast("tuple[bytes] | None", self._first(query, (inode_id, name)))
+        return None if row is None else row[0]
 
     def set_xattr(self, inode_id: InodeId, name: bytes, value: bytes) -> None:
         """Create or replace an attribute.
@@ -131,6 +135,7 @@ class NameTable:
         old_bytes = 0 if row is None else int(row[0])
         if row is None or len(value) > old_bytes:
             self._require_xattr_room(inode_id, name, len(name) + len(value))
+        self._any_xattr = True
         self._execute(
             "INSERT INTO xattr VALUES (?, ?, ?)"
             " ON CONFLICT (inode, name) DO UPDATE SET value = excluded.value",
@@ -155,8 +160,12 @@ class NameTable:
 
     def has_xattrs(self, inode_id: InodeId) -> bool:
         """Whether the inode has any attribute."""
+        if self._any_xattr is None:
+            self._any_xattr = self._first("SELECT 1 FROM xattr LIMIT 1") is not None
+        if not self._any_xattr:
+            return False
         query = "SELECT 1 FROM xattr WHERE inode = ? LIMIT 1"
-        return self._read(query, (inode_id,)).fetchone() is not None
+        return self._first(query, (inode_id,)) is not None
 
     def list_xattrs(self, inode_id: InodeId) -> list[bytes]:
         """Return the attributes' names, sorted."""

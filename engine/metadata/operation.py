@@ -23,23 +23,22 @@ class KeepsOperations(Protocol):
     """What an operation asks of the store it is in."""
 
     def begin_operation(self) -> OperationMark:
-        """Take the write lock and a savepoint."""
+        """Take the write lock and note what is so far."""
 
     def end_operation(self, error: BaseException | None, mark: OperationMark) -> None:
         """Keep or undo what was done since, and give the write lock back."""
 
 
 class Operation:
-    """One operation: a savepoint in the open group, all or nothing (C1)."""
+    """One operation: a part of the open group, all or nothing (C1)."""
 
     __slots__ = ("_mark", "_store")
 
     def __init__(self, store: KeepsOperations) -> None:
         self._store = store
-        self._mark = OperationMark(0, 0, 0, 0)
 
     def __enter__(self) -> None:
-        self._mark = self._store.begin_operation()
+        self._mark: OperationMark = self._store.begin_operation()
 
     def __exit__(
         self,

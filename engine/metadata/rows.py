@@ -83,6 +83,18 @@ class Rows:
         self._connection = connection
         self.note: Final = note
 
+    def first(self, query: str, bindings: apsw.Bindings = ()) -> apsw.SQLiteValues | None:
+        """Return the first row of *query*, None when there is none.
+
+        Raises:
+            DamagedDatabaseError: bytes are not what was written.
+        """
+        try:
+            row: apsw.SQLiteValues | None = self._connection.execute(query, bindings).fetchone()
+        except _DAMAGE as error:
+            raise self.note.take(error) from error
+        return row
+
     def read(self, query: str, bindings: apsw.Bindings = ()) -> apsw.Cursor:
         """Return the rows of *query*.
 

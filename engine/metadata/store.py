@@ -1,8 +1,8 @@
 """Transaction groups over one SQLite connection (DESIGN 5, ARCHITECTURE 6).
 
 All changes happen inside one open write transaction, each operation in a
-savepoint. ``close_group`` turns what changed into a root record, commits it
-together with its outbox row, and opens the next group.
+savepoint of ``writer``. ``close_group`` turns what changed into a root record,
+commits it together with its outbox row, and opens the next group.
 
 Thread rules: ``lock`` is *the write lock*. Whoever reads or writes through
 ``connection`` holds it; ``operation`` takes it.
@@ -23,20 +23,15 @@ from engine.errors import DamagedDatabaseError, EngineStoppedError
 from engine.format.root import encode_root, root_hash
 from engine.format.staged import StagedDelete, StagedPut, encode_staged
 from engine.ids import Epoch, ExtentId, Generation, InodeId, LayoutId, MapId
-from engine.limits import GROUP_BYTES_MAX, GROUP_ROWS_MAX
+from engine.limits import GROUP_BYTES_MAX, GROUP_ROWS_MAX, OVERFULL_RATIO
 from engine.metadata.numbers import Numbers
 from engine.metadata.operation import Operation, OperationMark
 from engine.metadata.replay import Head, count_rows, write_head
+from engine.metadata.row_writer import RowWriter
 from engine.metadata.rows import DamageNote, Rows
 from engine.metadata.schema import TRACKED_TABLES
 from engine.metadata.write_lock import WriteLock
 from engine.model.root import RootRecord
-
-OVERFULL_RATIO: Final = 8
-"""At so many times its bounds a group takes nothing more until it was committed."""
-
-OVERFULL_AT_ONCE_RATIO: Final = OVERFULL_RATIO + 1
-"""Only here who did not wait beforehand is kept waiting where he is."""
 
 _LOSING_ERRORS: Final = (apsw.FullError, apsw.IOError, apsw.NoMemError, apsw.CorruptError)
 
@@ -57,6 +52,7 @@ class MetadataStore:
         self.lock = WriteLock()
         self.connection = connection
         self.rows = Rows(connection, DamageNote())
+        self.writer = RowWriter(connection)
         self._clock = clock
         self._template = template
         self._previous_hash = bytes(32)
@@ -64,14 +60,16 @@ class MetadataStore:
         self._session: apsw.Session | None = None
         self._staged: list[StagedPut | StagedDelete] = []
         self._staged_bytes = 0
-        self._depth = 0
         self._undo_steps: list[Callable[[], object]] = []
         self._rows_before = 0
+        self._rows_kept = 0
         self._dirty_since_s: float | None = None
         self._stopped = ""
         self._started = False
         self.on_rollback: list[Callable[[], None]] = []
         """What tables do when rows are rolled back: forget what they cached."""
+        self.before_commit: list[Callable[[], None]] = []
+        """What writes the rows that tables kept to themselves, as the group ends (C2)."""
         self.on_commit: list[Callable[[], None]] = []
         """What is done as soon as a group is committed, under the lock."""
         self.on_lost: list[Callable[[str], None]] = []
@@ -161,18 +159,12 @@ class MetadataStore:
         return Operation(self)
 
     def begin_operation(self) -> OperationMark:
-        """Take the write lock and a savepoint; see ``operation``."""
+        """Take the write lock; see ``operation``."""
         self.lock.acquire()
         if self._stopped:
             self.lock.release()
             raise EngineStoppedError(self._stopped)
-        try:
-            self.connection.execute("SAVEPOINT op")
-        except apsw.Error as error:
-            self._lose_group(error)
-            self.lock.release()
-            raise EngineStoppedError(self._stopped) from error
-        self._depth += 1
+        self.writer.depth += 1
         return OperationMark(
             len(self._staged),
             self._staged_bytes,
@@ -185,18 +177,18 @@ class MetadataStore:
 
         For what memory holds besides rows: it must be all or nothing, too (C1).
         """
-        assert self._depth, "outside of any operation"
+        assert self.writer.depth, "outside of any operation"
         self._undo_steps.append(step)
 
     def end_operation(self, error: BaseException | None, mark: OperationMark) -> None:
         """Keep or undo the operation and give the write lock back."""
-        self._depth -= 1
         try:
             if error is None:
-                self.connection.execute("RELEASE op")
-                if not self._depth:
+                self.writer.keep()
+                if not self.writer.depth:
                     self._undo_steps.clear()
-                self._mark_dirty()
+                if self._dirty_since_s is None:
+                    self._mark_dirty()
                 self._rows_noted = self.group_rows
                 if self._rows_noted >= GROUP_ROWS_MAX or self._staged_bytes >= GROUP_BYTES_MAX:
                     self.pressure.set()
@@ -209,17 +201,21 @@ class MetadataStore:
             self.lock.release()
 
     def _undo(self, error: BaseException, mark: OperationMark) -> None:
-        if isinstance(error, _LOSING_ERRORS) or not self.connection.in_transaction:
+        has_changed = self.connection.total_changes() != mark.changes
+        # Nothing undoes what was changed beside the writer.
+        is_undoable = self.connection.in_transaction and (
+            self.writer.is_protected or not has_changed
+        )
+        if isinstance(error, _LOSING_ERRORS) or not is_undoable:
             self._lose_group(error)
             raise EngineStoppedError(self._stopped) from error
-        self.connection.execute("ROLLBACK TO op")
-        self.connection.execute("RELEASE op")
+        self.writer.undo()
         del self._staged[mark.staged :]
         self._staged_bytes = mark.noted_bytes
         while len(self._undo_steps) > mark.undo_steps:
             self._undo_steps.pop()()
         # Most refusals come before any change: then what tables remember is true.
-        if self.connection.total_changes() != mark.changes:
+        if has_changed:
             for forget in self.on_rollback:
                 forget()
         if isinstance(error, apsw.Error):
@@ -248,14 +244,18 @@ class MetadataStore:
         if isinstance(operation, StagedPut):
             self._staged_bytes += len(operation.data)
 
+    def note_row(self) -> None:
+        """Count a row that is written when the group ends; inside an operation."""
+        self._rows_kept += 1
+
     def note_bytes(self, count: int) -> None:
         """Count *count* bytes towards the group's bound; inside an operation."""
         self._staged_bytes += count
 
     @property
     def group_rows(self) -> int:
-        """Rows changed in the open group, untracked ones included."""
-        return self.connection.total_changes() - self._rows_before
+        """Rows changed in the open group, untracked and unwritten ones included."""
+        return self.connection.total_changes() - self._rows_before + self._rows_kept
 
     def has_room(self) -> bool:
         """Whether the open group takes more now (P8). No lock."""
@@ -308,16 +308,16 @@ class MetadataStore:
         return LayoutId(self._take("layout"))
 
     def new_inode_id(self) -> InodeId:
-        """Give out an inode id."""
-        return InodeId(self._take("inode"))
+        """Give out an inode id; under the lock."""
+        return InodeId(self._numbers.take("inode"))
 
     def new_map_id(self) -> MapId:
-        """Give out a map id."""
-        return MapId(self._take("map"))
+        """Give out a map id; under the lock."""
+        return MapId(self._numbers.take("map"))
 
     def new_cookie(self) -> int:
-        """Give out a directory cookie."""
-        return self._take("cookie")
+        """Give out a directory cookie; under the lock."""
+        return self._numbers.take("cookie")
 
     def new_disk_number(self) -> int:
         """Give out a disk id."""
@@ -337,6 +337,7 @@ class MetadataStore:
         self._session = session
         self._staged, self._staged_bytes = [], 0
         self._rows_before = self.connection.total_changes()
+        self._rows_kept = 0
         self._dirty_since_s = None
         self.pressure.clear()
         self._rows_noted = 0
@@ -367,6 +368,8 @@ class MetadataStore:
     def _commit_group(self, acknowledged: Generation) -> ClosedGroup:
         session = self._session
         assert session is not None
+        for write in self.before_commit:
+            write()
         changeset = session.changeset()
         session.close()
         self._session = None

@@ -226,8 +226,7 @@ class Pool:
         tables, store = self.engine.base.tables, self.engine.base.store
         with store.lock:
             maps = set(tables.file_map.staged_maps())
-            rows = store.rows.read("SELECT id, map FROM inode WHERE map != 0")
-            inodes = [InodeId(inode) for inode, map_id in rows if map_id in maps] if maps else []
+            inodes = tables.inodes.of_maps(maps) if maps else []
         for inode_id in inodes:
             try:
                 self.engine.syncer.move_staged(inode_id)

@@ -8,7 +8,6 @@ What only the kernel knows, such as a read of its cached pages, is not seen.
 from __future__ import annotations
 
 import stat
-from dataclasses import replace
 from itertools import islice
 from typing import Final
 
@@ -46,7 +45,7 @@ class AccessTimes:
     def applied(self, inode: Inode) -> Inode:
         """Return *inode* with the time of its last noted access."""
         noted_ns = self._noted.get(inode.inode_id)
-        return inode if noted_ns is None else replace(inode, atime_ns=noted_ns)
+        return inode if noted_ns is None else inode._replace(atime_ns=noted_ns)
 
     def forget(self, inode_id: InodeId) -> None:
         """The inode is gone, or its access time was set by somebody."""
@@ -73,7 +72,7 @@ class AccessTimes:
             for inode_id, atime_ns in oldest.items():
                 inode = self._inodes.get(inode_id)
                 if inode is not None:
-                    self._inodes.update(replace(inode, atime_ns=atime_ns))
+                    self._inodes.update(inode._replace(atime_ns=atime_ns))
 
 
 def is_due(inode: Inode, now_ns: int) -> bool:

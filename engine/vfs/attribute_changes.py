@@ -9,7 +9,6 @@ here.
 from __future__ import annotations
 
 import stat
-from dataclasses import replace
 
 from engine.errors import NotPermittedError
 from engine.model.inode import Inode
@@ -29,14 +28,14 @@ def changed(
     """
     is_resized = changes.size is not None and changes.size != size_before
     mode = _mode_after(inode, changes, caller)
-    asks_size_only = changes == AttributeChanges(
-        size=changes.size, ends_privileges=changes.ends_privileges
-    )
-    if changes.size is not None and asks_size_only and not is_resized and mode == inode.mode:
-        return inode
+    if changes.size is not None and not is_resized and mode == inode.mode:
+        asks_size_only = AttributeChanges(
+            size=changes.size, ends_privileges=changes.ends_privileges
+        )
+        if changes == asks_size_only:
+            return inode
     mtime_ns = now_ns if is_resized else inode.mtime_ns
-    return replace(
-        inode,
+    return inode._replace(
         mode=mode,
         uid=inode.uid if changes.uid is None else changes.uid,
         gid=inode.gid if changes.gid is None else changes.gid,

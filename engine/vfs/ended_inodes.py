@@ -7,7 +7,6 @@ still hold them: a directory that was removed, a FIFO, what O_PATH leads to.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from engine.ids import InodeId
@@ -27,7 +26,7 @@ class EndedInodes:
         """*inode* ended; the one remembered longest makes room."""
         if len(self._kept) >= ENDED_KEPT_MAX:
             del self._kept[next(iter(self._kept))]
-        self._kept[inode.inode_id] = replace(inode, nlink=0)
+        self._kept[inode.inode_id] = inode._replace(nlink=0)
 
     def change(self, inode: Inode) -> None:
         """Whoever still holds *inode* changed its attributes; nobody else sees that."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from engine.clock import Clock
 from engine.device.lanes import Lane
@@ -289,21 +289,22 @@ class Files:
             self._store.on_undo(self._pending.keep(inode_id))
         if size == 0 and current:
             map_id = self._store.new_map_id()
+            self._tables.file_map.begin(map_id)
             self._tree.empty_map(inode)
-            inode = replace(inode, size=0, map_id=map_id)
+            inode = inode._replace(size=0, map_id=map_id)
             self._pending.forget(inode_id)
         elif size < current:
             if file is not None:
                 file.truncate(size)
             self._cut(inode, size)
-            inode = replace(inode, size=min(inode.size, size))
+            inode = inode._replace(size=min(inode.size, size))
         elif size > current:
             if self._tail_offset(inode) is not None:
                 raise TailLeftError(f"inode {inode_id} was cut a moment ago")
             if file is not None and file.layers:
                 file.size = size
             else:
-                inode = replace(inode, size=size)
+                inode = inode._replace(size=size)
                 if file is not None:
                     self._pending.forget(inode_id)
         self._tables.inodes.update(inode)

@@ -25,10 +25,10 @@ from engine.limits import (
     BLOCK_BYTES,
     GROUP_WAIT_S_MAX,
     NAME_BYTES_MAX,
+    OVERFULL_AT_ONCE_RATIO,
     XATTR_NAME_BYTES_MAX,
     XATTR_VALUE_BYTES_MAX,
 )
-from engine.metadata.store import OVERFULL_AT_ONCE_RATIO
 from engine.model.inode import Inode
 from engine.vfs.attribute_changes import changed
 from engine.vfs.files import TailLeftError
@@ -50,7 +50,6 @@ READ_AHEAD_THREADS: Final = 4
 FILES_SHOWN_MAX: Final = 2**48
 """Inode numbers do not run out; statfs wants some figure."""
 
-_READS_UNNOTICED: Final = OpenMode.WRITE | OpenMode.UNNOTICED
 _RENAME_TRIES_MAX: Final = 3
 _THE_KERNEL: Final = Caller(0, 0)
 
@@ -221,10 +220,11 @@ class EngineFileSystem:
         for time_ns in (changes.atime_ns, changes.mtime_ns, changes.ctime_ns):
             if time_ns is not None and not -(2**63) <= time_ns < 2**63:
                 raise InvalidArgumentError(f"the time {time_ns} ns is out of range")
-        with self._store.lock:
-            ended = self._tree.ended.get(inode_id)
-            if ended is not None and changes.size is None and not self._handles.is_open(inode_id):
-                return Attributes(self._changed_at_the_end(ended, changes, caller), 0)
+        if changes.size is None and self._tree.ended.get(inode_id) is not None:
+            with self._store.lock:
+                ended = self._tree.ended.get(inode_id)
+                if ended is not None and not self._handles.is_open(inode_id):
+                    return Attributes(self._changed_at_the_end(ended, changes, caller), 0)
         with self._store.operation():
             size = changes.size
             before = None if size is None else self._files.resize(inode_id, size)
@@ -266,9 +266,12 @@ class EngineFileSystem:
             return self._add_handle(inode_id, how)
 
     def _add_handle(self, inode_id: InodeId, how: OpenMode) -> OpenedFile:
-        # Space first: bits of a Flag cost more than this whole function otherwise.
-        direct_io = self._space.free_bytes < self._direct_io_below_bytes and OpenMode.WRITE in how
-        number = self._handles.add(OpenHandle(inode_id, how, direct_io))
+        # Asked once: each look at the bits of a Flag costs as much as all the rest here.
+        writes = OpenMode.WRITE in how
+        direct_io = writes and self._space.free_bytes < self._direct_io_below_bytes
+        stamps = direct_io or OpenMode.DIRECT in how
+        unnoticed = writes or OpenMode.UNNOTICED in how
+        number = self._handles.add(OpenHandle(inode_id, writes, stamps, unnoticed, direct_io))
         return OpenedFile(number, direct_io)
 
     def release(self, handle: HandleId) -> None:
@@ -304,7 +307,7 @@ class EngineFileSystem:
 
     def _note_access(self, opened: OpenHandle) -> None:
         """The kernel reads for a write, too, so only what is open for reading alone counts."""
-        if opened.how & _READS_UNNOTICED:
+        if opened.reads_unnoticed:
             return
         with self._store.lock:
             self._tree.accessed.note(self._tree.inode(opened.inode_id))
@@ -318,7 +321,7 @@ class EngineFileSystem:
 
     def try_write(self, handle: HandleId, offset: int, data: bytes) -> int | None:
         opened = self._writable(handle)
-        if self._stamps(opened) and not self.has_room():
+        if opened.stamps and not self.has_room():
             return None
         try:
             if not self._files.try_write(opened.inode_id, offset, data):
@@ -340,19 +343,14 @@ class EngineFileSystem:
             raise ReadOnlyError(reason)
         with self._store.lock:
             opened = self._handles.get(handle)
-        if OpenMode.WRITE not in opened.how:
+        if not opened.writes:
             raise BadHandleError(f"handle {handle} is not open for writing")
         return opened
-
-    @staticmethod
-    def _stamps(opened: OpenHandle) -> bool:
-        """Without the writeback cache no SETATTR follows a write, so times are ours."""
-        return opened.direct_io or bool(opened.how & OpenMode.DIRECT)
 
     def _after_write(self, opened: OpenHandle, length: int) -> None:
         self._write_ops.add()
         self._write_bytes.add(length)
-        if self._stamps(opened):
+        if opened.stamps:
             now = self._clock.now_ns()
             # Nor does the kernel tell whether the writer may keep privileges.
             changes = AttributeChanges(mtime_ns=now, ctime_ns=now, ends_privileges=opened.direct_io)

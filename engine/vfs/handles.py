@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from engine.errors import BadHandleError
 from engine.extents.read_ahead import SequenceDetector
 from engine.ids import InodeId
-from engine.vfs.interface import HandleId, OpenMode
+from engine.vfs.interface import HandleId
 
 
 @dataclass(slots=True)
@@ -15,7 +15,12 @@ class OpenHandle:
     """One open file, and what its reads look like."""
 
     inode_id: InodeId
-    how: OpenMode
+    writes: bool
+    """Whether it is open for writing."""
+    stamps: bool
+    """Whether a write sets times: without the writeback cache no SETATTR follows it."""
+    reads_unnoticed: bool
+    """Whether reading moves no access time: O_NOATIME, or the kernel reads for a write."""
     direct_io: bool
     sequence: SequenceDetector = field(default_factory=SequenceDetector)
 

@@ -4,6 +4,8 @@ Two kinds of calls: *quick* ones never wait for a disk and may run on the
 thread that serves the kernel; *slow* ones may. Where both exist the quick one
 is called ``try_…`` and answers None (or False) when it would have to wait.
 All are thread-safe. Errors are ``engine.errors`` classes only.
+
+What comes and goes with every request is a tuple: quicker to make than a frozen class.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import Flag, auto
-from typing import NewType, Protocol
+from typing import NamedTuple, NewType, Protocol
 
 from engine.ids import InodeId
 from engine.model.inode import Inode
@@ -19,8 +21,7 @@ from engine.model.inode import Inode
 HandleId = NewType("HandleId", int)
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """Who asks: effective ids of the calling process."""
 
     uid: int
@@ -33,8 +34,7 @@ class Caller:
         return self.uid == 0 or self.gid == gid or gid in self.further_groups()
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(NamedTuple):
     """An inode as programs see it: pending writes included."""
 
     inode: Inode
@@ -42,8 +42,7 @@ class Attributes:
     """Units of 512 bytes that hold data; holes do not count."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttributeChanges:
+class AttributeChanges(NamedTuple):
     """What setattr changes; None leaves a field alone."""
 
     mode: int | None = None
@@ -68,16 +67,14 @@ class OpenMode(Flag):
     """The opener asked for O_NOATIME: reading moves no access time."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedFile:
+class OpenedFile(NamedTuple):
     """``direct_io``: space is so low that write() must hear ENOSPC itself (P6)."""
 
     handle: HandleId
     direct_io: bool
 
 
-@dataclass(frozen=True, slots=True)
-class DirectoryItem:
+class DirectoryItem(NamedTuple):
     """One name of a directory; ``cookie`` resumes the listing behind it.
 
     ``attributes`` is None when what the name leads to is damaged: to look the

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 from engine.ids import Generation, InodeId
@@ -156,7 +155,7 @@ class Syncer:
                 self._tables.garbage.suspect(cleared.extents)
                 file_map.put_staged(inode.map_id, item.start, data)
         if inode.size != file.size:
-            self._tables.inodes.update(replace(inode, size=file.size))
+            self._tables.inodes.update(inode._replace(size=file.size))
 
     def _mark_staged(self, file: PendingFile) -> None:
         for layer in file.layers:

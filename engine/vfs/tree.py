@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 from engine.clock import Clock
@@ -73,7 +72,7 @@ class Tree:
         file = self._pending.files.get(inode.inode_id)
         if file is not None:
             stored = min(stored + file.bytes, file.size)
-            inode = replace(inode, size=file.size)
+            inode = inode._replace(size=file.size)
         elif stat.S_ISLNK(inode.mode):
             stored = 0
         return Attributes(self.accessed.applied(inode), -(-stored // 512))
@@ -141,7 +140,7 @@ class Tree:
             raise NameTooLongError(f"a link target of {len(target)} bytes")
         with self._store.operation():
             inode = self._make(parent, name, stat.S_IFLNK | 0o777, rdev=0, caller=caller)
-            inode = replace(inode, size=len(target))
+            inode = inode._replace(size=len(target))
             self._inodes.update(inode)
             self._names.set_target(inode.inode_id, target)
             return self.attributes(inode)
@@ -173,6 +172,8 @@ class Tree:
             map_id=self._store.new_map_id() if stat.S_ISREG(mode) else NO_MAP,
             parent=parent,
         )
+        if inode.map_id:
+            self._tables.file_map.begin(inode.map_id)
         self._inodes.insert(inode)
         self._names.insert(parent, name, inode.inode_id)
         self._touch(directory, links=1 if is_directory else 0)
@@ -182,7 +183,7 @@ class Tree:
         """A name of the directory changed; inside an operation."""
         now = self._clock.now_ns()
         self._inodes.update(
-            replace(directory, mtime_ns=now, ctime_ns=now, nlink=directory.nlink + links)
+            directory._replace(mtime_ns=now, ctime_ns=now, nlink=directory.nlink + links)
         )
 
     def _refuse_full(self, directory: Inode) -> None:
@@ -210,7 +211,7 @@ class Tree:
                 raise ExistsError(repr(name))
             self._names.insert(parent, name, inode_id)
             self._touch(directory)
-            inode = replace(inode, nlink=inode.nlink + 1, ctime_ns=self._clock.now_ns())
+            inode = inode._replace(nlink=inode.nlink + 1, ctime_ns=self._clock.now_ns())
             self._inodes.update(inode)
             return self.attributes(inode)
 
@@ -244,16 +245,16 @@ class Tree:
             raise NotEmptyError(f"directory {inode.inode_id} has entries")
 
     def _drop_directory(self, inode: Inode) -> None:
-        self._drop_link(replace(inode, nlink=1))
+        self._drop_link(inode._replace(nlink=1))
 
     def _drop_link(self, inode: Inode) -> None:
         """One name fewer, gone already; the last one ends the inode unless it is open."""
         left = inode.nlink - 1
         if left > 0:
             # Its policy is that of a directory it is still in.
-            inode = replace(inode, parent=self._names.home_of(inode.inode_id, inode.parent))
+            inode = inode._replace(parent=self._names.home_of(inode.inode_id, inode.parent))
         if left > 0 or self._is_open(inode.inode_id):
-            self._inodes.update(replace(inode, nlink=left, ctime_ns=self._clock.now_ns()))
+            self._inodes.update(inode._replace(nlink=left, ctime_ns=self._clock.now_ns()))
             if left == 0:
                 self._inodes.add_orphan(inode.inode_id)
         else:
@@ -346,8 +347,8 @@ class Tree:
 
     def _after_move(self, inode: Inode, old_directory: Inode, directory: Inode) -> None:
         # A file follows the policy of the directory it was moved into last.
-        moved = replace(
-            self.inode(inode.inode_id), ctime_ns=self._clock.now_ns(), parent=directory.inode_id
+        moved = self.inode(inode.inode_id)._replace(
+            ctime_ns=self._clock.now_ns(), parent=directory.inode_id
         )
         crosses = old_directory.inode_id != directory.inode_id
         if stat.S_ISDIR(inode.mode) and crosses:

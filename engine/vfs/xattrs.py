@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from engine.clock import Clock
 from engine.errors import InvalidArgumentError, NoAttributeError
@@ -69,7 +68,7 @@ class Xattrs:
         with self._store.operation():
             inode = self._tree.inode(inode_id)
             self._names.set_xattr(inode_id, name, value)
-            self._inodes.update(replace(inode, ctime_ns=self._clock.now_ns()))
+            self._inodes.update(inode._replace(ctime_ns=self._clock.now_ns()))
 
     def set_policy(self, inode_id: InodeId, redundancy: Redundancy | None) -> None:
         """Set what new data of a file, or below a directory, gets; None inherits.
@@ -88,7 +87,7 @@ class Xattrs:
                 self._policies.remove(inode_id)
             else:
                 self._policies.put(inode_id, redundancy)
-            self._inodes.update(replace(inode, ctime_ns=self._clock.now_ns()))
+            self._inodes.update(inode._replace(ctime_ns=self._clock.now_ns()))
 
     def list_xattrs(self, inode_id: InodeId) -> Sequence[bytes]:
         with self._store.lock:
@@ -105,7 +104,7 @@ class Xattrs:
             self._names.remove_xattr(inode_id, name)
             if name == REDUNDANCY_NAME:
                 self._policies.forget()
-            self._inodes.update(replace(inode, ctime_ns=self._clock.now_ns()))
+            self._inodes.update(inode._replace(ctime_ns=self._clock.now_ns()))
 
 
 def has_policy(inode: Inode) -> bool:

@@ -13,7 +13,6 @@ Mode, owner and the targets of links count as durable at once.
 
 from __future__ import annotations
 
-import dataclasses
 import random
 import stat
 from collections.abc import Callable, Iterable
@@ -161,7 +160,7 @@ class UnsyncedTree(TreeFileSystem):
             file = self.files.get(inode_id)
             if file is None:
                 return attributes
-            inode = dataclasses.replace(attributes.inode, size=file.size)
+            inode = attributes.inode._replace(size=file.size)
             return Attributes(inode, len(file.pages) * PAGE_BYTES // 512)
 
     def read(self, handle: HandleId, offset: int, length: int) -> bytes | memoryview:
@@ -239,7 +238,7 @@ class UnsyncedTree(TreeFileSystem):
                 continue  # Renamed, and both names are there: the first will do.
             if is_new:
                 parent, links = (folder, 2) if is_folder else (InodeId(0), 0)
-                inode = dataclasses.replace(node.inode, nlink=links, parent=parent)
+                inode = node.inode._replace(nlink=links, parent=parent)
                 self.nodes[inode_id] = Node(inode, target=node.target, xattrs=dict(node.xattrs))
             self._insert(folder, name, inode_id)
             self._count_links(folder if is_folder else inode_id, +1)

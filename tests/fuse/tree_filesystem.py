@@ -7,7 +7,6 @@ the serving thread and from pool threads.
 
 from __future__ import annotations
 
-import dataclasses
 import stat
 import threading
 import time
@@ -83,7 +82,7 @@ class TreeFileSystem:
         with self.lock:
             node = self._node(inode_id)
             size = len(node.data) or len(node.target)
-            inode = dataclasses.replace(node.inode, size=size)
+            inode = node.inode._replace(size=size)
             return Attributes(inode, (size + 511) // 512)
 
     def try_set_attributes(
@@ -106,7 +105,7 @@ class TreeFileSystem:
                 for name in ("mode", "uid", "gid", "atime_ns", "mtime_ns", "ctime_ns")
                 if (value := getattr(changes, name)) is not None
             }
-            node.inode = dataclasses.replace(node.inode, **given)
+            node.inode = node.inode._replace(**given)
             return self.get_attributes(inode_id)
 
     def create(
@@ -343,13 +342,11 @@ class TreeFileSystem:
         if stat.S_ISDIR(node.inode.mode) and node.inode.parent != parent:
             self._count_links(node.inode.parent, -1)
             self._count_links(parent, +1)
-            node.inode = dataclasses.replace(node.inode, parent=parent)
+            node.inode = node.inode._replace(parent=parent)
 
     def _count_links(self, inode_id: InodeId, change: int) -> None:
         node = self._node(inode_id)
-        node.inode = dataclasses.replace(
-            node.inode, nlink=node.inode.nlink + change, ctime_ns=time.time_ns()
-        )
+        node.inode = node.inode._replace(nlink=node.inode.nlink + change, ctime_ns=time.time_ns())
 
     def _drop_if_unused(self, inode_id: InodeId) -> None:
         node = self._node(inode_id)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import stat
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from engine.errors import DamagedDatabaseError, DamagedPageError, EngineStoppedError, NoSpaceError
@@ -60,7 +59,7 @@ class TroubledTree(TreeFileSystem):
         self, inode_id: InodeId, after_cookie: int, limit: int
     ) -> Sequence[DirectoryItem]:
         return [
-            replace(item, attributes=None) if item.name == STRANGE else item
+            item._replace(attributes=None) if item.name == STRANGE else item
             for item in super().read_directory(inode_id, after_cookie, limit)
         ]
 

@@ -144,8 +144,9 @@ def engine(tmp_path: Path) -> Iterator[MemoryEngine]:
 def damage_inode(engine: MemoryEngine, inode_id: InodeId) -> None:
     """Make the row something else than was written, and have it read anew."""
     store = engine.engine.base.store
+    engine.commit()
     with store.operation():
-        store.connection.execute("UPDATE inode SET uid = uid + 1 WHERE id = ?", (inode_id,))
+        store.writer.execute("UPDATE inode SET uid = uid + 1 WHERE id = ?", (inode_id,))
     with pytest.raises(NotFoundError):
         _change_and_undo(engine, inode_id)
 
@@ -154,7 +155,7 @@ def _change_and_undo(engine: MemoryEngine, inode_id: InodeId) -> None:
     """Undone after a change, an operation makes the tables forget their rows."""
     store = engine.engine.base.store
     with store.operation():
-        store.connection.execute("UPDATE inode SET uid = uid WHERE id = ?", (inode_id,))
+        store.writer.execute("UPDATE inode SET uid = uid WHERE id = ?", (inode_id,))
         raise NotFoundError("made for a test")
 
 

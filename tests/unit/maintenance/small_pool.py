@@ -273,7 +273,7 @@ class SmallPool:
             ).fetchone()
             assert row is not None
             self.tables.inodes.delete(InodeId(row[0]))
-            self.store.connection.execute("DELETE FROM dentry WHERE inode = ?", (row[0],))
+            self.store.writer.execute("DELETE FROM dentry WHERE inode = ?", (row[0],))
             self.tables.file_map.detach(map_id, 0)
 
     def record(self, extent_id: ExtentId) -> ExtentRecord:

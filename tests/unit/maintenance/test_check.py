@@ -19,7 +19,8 @@ def pool(tmp_path: Path) -> Iterator[SmallPool]:
     """A directory with a file, a file with staged bytes and a hole, a link."""
     with small_pool(tmp_path, 6) as small:
         folder = small.make_directory("docs")
-        small.tables.inodes.update(inode(ROOT_INODE, stat.S_IFDIR | 0o755, nlink=3))
+        with small.store.operation():
+            small.tables.inodes.update(inode(ROOT_INODE, stat.S_IFDIR | 0o755, nlink=3))
         small.write_file("a", pattern(5000), parent=folder)
         record = small.write_file("b", pattern(5000))
         with small.store.operation():
@@ -46,6 +47,7 @@ def test_sound_metadata_has_no_contradictions(pool: SmallPool) -> None:
 def test_what_waits_to_be_reaped_is_no_contradiction(pool: SmallPool) -> None:
     extent_id = newest_extent(pool)
     pool.unlink(extent_id)
+    pool.commit()
 
     assert check_metadata(pool.store.connection) == []
 
@@ -125,6 +127,7 @@ def test_each_contradiction_is_found(
 ) -> None:
     with pool.store.operation():
         harm(pool)
+    pool.commit()
 
     found = check_metadata(pool.store.connection)
 

@@ -187,7 +187,7 @@ def test_more_attributes_than_a_step_may_remove_go_in_bounded_steps(
     owner = pool.store.new_inode_id()
     with pool.store.operation():
         # As an older version let an inode have them.
-        pool.store.connection.executemany(
+        pool.store.writer.executemany(
             "INSERT INTO xattr VALUES (?, ?, ?)",
             [(owner, b"user.%d" % number, bytes(value_bytes)) for number in range(count)],
         )

@@ -142,7 +142,7 @@ def test_a_row_changed_behind_our_back_is_damage(shadowed: ShadowedStore, change
         shadowed.tables.extents.insert(record_of())
 
     with undone(shadowed.store):
-        shadowed.connection.execute(change)
+        shadowed.store.writer.execute(change)
         with pytest.raises(DamagedDatabaseError):
             load_extent(shadowed.connection, ONE)
 

@@ -142,6 +142,7 @@ def test_forgetting_an_inode_takes_its_target_and_attributes_and_no_others(
     shadowed: ShadowedStore,
 ) -> None:
     names = shadowed.tables.names
+    assert not names.has_xattrs(OTHER)
     with shadowed.store.operation():
         for inode in (ROOT, OTHER):
             names.set_target(inode, b"to %d" % inode)
@@ -150,6 +151,7 @@ def test_forgetting_an_inode_takes_its_target_and_attributes_and_no_others(
 
     assert names.target(ROOT) is None
     assert names.list_xattrs(ROOT) == []
+    assert (names.has_xattrs(ROOT), names.has_xattrs(OTHER)) == (False, True)
     assert names.target(OTHER) == b"to 2"
     assert names.get_xattr(OTHER, b"user.a") == b"v"
 

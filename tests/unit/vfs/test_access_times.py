@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from engine.ids import ROOT_INODE
@@ -31,7 +29,7 @@ def test_an_access_time_moves_when_it_is_behind_a_change_or_a_day_old(
     it: Setting, access_ns: int, modify_ns: int, change_ns: int, wanted: str
 ) -> None:
     inode = it.fs.get_attributes(it.f).inode
-    inode = replace(inode, atime_ns=access_ns, mtime_ns=modify_ns, ctime_ns=change_ns)
+    inode = inode._replace(atime_ns=access_ns, mtime_ns=modify_ns, ctime_ns=change_ns)
 
     assert ("moves" if is_due(inode, NOW_NS) else "stays") == wanted
 

@@ -7,8 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from engine.ids import ROOT_INODE, InodeId
-from engine.limits import STEP_ROWS_MAX
-from engine.metadata.store import OVERFULL_RATIO
+from engine.limits import OVERFULL_RATIO, STEP_ROWS_MAX
 from engine.model.inode import Segment
 from engine.vfs.interface import AttributeChanges, OpenMode
 from tests.memory_engine import MemoryEngine

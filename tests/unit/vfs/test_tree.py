@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -163,7 +162,7 @@ def test_an_inode_has_no_more_links_than_it_may(it: Setting, pool: MemoryEngine)
     inode = tables.inodes.get(it.f)
     assert inode is not None
     with pool.engine.base.store.operation():
-        tables.inodes.update(replace(inode, nlink=LINKS_MAX))
+        tables.inodes.update(inode._replace(nlink=LINKS_MAX))
 
     with pytest.raises(TooManyLinksError):
         it.fs.link(it.f, ROOT, b"one more")
