@@ -11,6 +11,7 @@ from typing import Protocol
 
 from engine.errors import DamagedDatabaseError
 from engine.ids import InodeId
+from engine.limits import FILE_BYTES_MAX
 
 
 class Sequenced(Protocol):
@@ -40,9 +41,13 @@ class Layer:
     ranges: list[PendingRange] = field(default_factory=list)
     settled: list[PendingRange] = field(default_factory=list)
     """What fsync ever put into the metadata from here, overwritten since or not."""
+    fresh_start: int = 0
+    fresh_end: int = FILE_BYTES_MAX
+    """All that fsync has yet to put there is within: it need not look elsewhere."""
 
     def add(self, start: int, end: int, at: int) -> None:
         """Note newer bytes; what they cover is forgotten."""
+        self._note_fresh(start, end)
         ranges = self.ranges
         if not ranges or ranges[-1].end <= start:
             last = ranges[-1] if ranges else None
@@ -99,6 +104,8 @@ class Layer:
 
     def mark(self, start: int, end: int, *, staged: bool) -> None:
         """Set the staged flag of exactly [start, end), which is here whole."""
+        if not staged:
+            self._note_fresh(start, end)
         parts = self.overlapping(start, end)
         if all(part.staged == staged for part in parts):
             return
@@ -106,15 +113,23 @@ class Layer:
         at = bisect_left(self.ranges, start, key=_start)
         self.ranges[at:at] = [PendingRange(p.start, p.end, p.at, staged) for p in parts]
 
-    def mark_staged(self) -> None:
-        """fsync put every range into the metadata; neighbours become one (P8).
+    def unstaged(self) -> list[int]:
+        """Return the positions of what fsync has yet to put into the metadata.
 
-        Touches what is new only: a file that is written here and there has
-        hundreds of ranges, and each fsync comes through here.
+        Looks at no others: a file that is written here and there has hundreds
+        of ranges, and each fsync comes through here.
         """
+        ranges = self.ranges
+        first = self._first_overlap(self.fresh_start)
+        last = bisect_left(ranges, self.fresh_end, key=_start)
+        return [position for position in range(first, last) if not ranges[position].staged]
+
+    def mark_staged(self) -> None:
+        """fsync put every range into the metadata; neighbours become one (P8)."""
         settled = Layer(self.extent, self.settled)
         ranges = self.ranges
-        fresh = [position for position, item in enumerate(ranges) if not item.staged]
+        fresh = self.unstaged()
+        self.fresh_start, self.fresh_end = FILE_BYTES_MAX, 0
         for position in fresh:
             settled.add(ranges[position].start, ranges[position].end, ranges[position].start)
         # From behind, so that joining moves nothing that is still to be visited; what
@@ -124,6 +139,15 @@ class Layer:
             ranges[position] = PendingRange(item.start, item.end, item.at, staged=True)
             self._join(position + 1)
             self._join(position)
+
+    def restore(self, ranges: list[PendingRange]) -> None:
+        """Have *ranges* again, which were here before."""
+        self.ranges[:] = ranges
+        self.fresh_start, self.fresh_end = 0, FILE_BYTES_MAX
+
+    def _note_fresh(self, start: int, end: int) -> None:
+        self.fresh_start = min(self.fresh_start, start)
+        self.fresh_end = max(self.fresh_end, end)
 
     def _join(self, position: int) -> None:
         """Make one staged range of this and the one before if they adjoin."""
@@ -213,10 +237,9 @@ class PendingFile:
     def unstaged_bytes(self) -> int:
         """Pending bytes that fsync would have to stage."""
         return sum(
-            item.end - item.start
+            layer.ranges[position].end - layer.ranges[position].start
             for layer in self.layers
-            for item in layer.ranges
-            if not item.staged
+            for position in layer.unstaged()
         )
 
 

@@ -340,7 +340,7 @@ class Pending:
         def restore() -> None:
             file.size = size
             for layer, ranges in layers:
-                layer.ranges[:] = ranges
+                layer.restore(ranges)
             self.files[inode_id] = file
 
         return restore
