@@ -44,11 +44,17 @@ class Layer:
     fresh_start: int = 0
     fresh_end: int = FILE_BYTES_MAX
     """All that fsync has yet to put there is within: it need not look elsewhere."""
+    bytes: int = field(init=False)
+    """How many bytes are noted; every look at the file's attributes asks."""
+
+    def __post_init__(self) -> None:
+        self.bytes = sum(item.end - item.start for item in self.ranges)
 
     def add(self, start: int, end: int, at: int) -> None:
         """Note newer bytes; what they cover is forgotten."""
         self._note_fresh(start, end)
         ranges = self.ranges
+        self.bytes += end - start
         if not ranges or ranges[-1].end <= start:
             last = ranges[-1] if ranges else None
             if (
@@ -72,6 +78,7 @@ class Layer:
         last = bisect_left(ranges, end, key=_start)
         if first >= last:
             return
+        self.bytes -= sum(item.end - item.start for item in ranges[first:last])
         kept: list[PendingRange] = []
         head, tail = ranges[first], ranges[last - 1]
         if head.start < start:
@@ -79,6 +86,12 @@ class Layer:
         if tail.end > end:
             kept.append(PendingRange(end, tail.end, tail.at + end - tail.start, tail.staged))
         ranges[first:last] = kept
+        self.bytes += sum(item.end - item.start for item in kept)
+
+    def clear(self) -> None:
+        """Forget all of it."""
+        self.ranges.clear()
+        self.bytes = 0
 
     def overlapping(self, start: int, end: int) -> list[PendingRange]:
         """Return what [start, end) has here, clipped to it."""
@@ -112,6 +125,7 @@ class Layer:
         self.remove(start, end)
         at = bisect_left(self.ranges, start, key=_start)
         self.ranges[at:at] = [PendingRange(p.start, p.end, p.at, staged) for p in parts]
+        self.bytes += end - start
 
     def unstaged(self) -> list[int]:
         """Return the positions of what fsync has yet to put into the metadata.
@@ -143,6 +157,7 @@ class Layer:
     def restore(self, ranges: list[PendingRange]) -> None:
         """Have *ranges* again, which were here before."""
         self.ranges[:] = ranges
+        self.bytes = sum(item.end - item.start for item in ranges)
         self.fresh_start, self.fresh_end = 0, FILE_BYTES_MAX
 
     def _note_fresh(self, start: int, end: int) -> None:
@@ -157,11 +172,6 @@ class Layer:
         if (last.end, last.at + last.end - last.start) == (item.start, item.at):
             whole = PendingRange(last.start, item.end, last.at, staged=True)
             self.ranges[position - 1 : position + 1] = [whole]
-
-    @property
-    def bytes(self) -> int:
-        """How many bytes are noted."""
-        return sum(item.end - item.start for item in self.ranges)
 
     def _first_overlap(self, start: int) -> int:
         """Return the position of the first range that ends behind *start*."""
