@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from engine.device import directory_journal, write_through
 from engine.device.directory import DirectoryDevice
 from engine.device.directory_setup import prepare_disk
 from engine.device.protocol import JournalGap
-from engine.errors import DeviceFailedError, DeviceFullError
+from engine.errors import DeviceFailedError, DeviceFullError, DeviceGoneError
 from engine.format.journal import encode_frame
 from engine.ids import Epoch, Generation
 from engine.limits import BLOCK_BYTES, JOURNAL_FILE_BYTES
@@ -107,6 +108,17 @@ def test_every_append_is_flushed_before_it_returns(
     device.close()
 
     assert steps == (["write and flush"] if known else ["write", "flush"]) * 3
+
+
+def test_a_journal_that_is_open_takes_nothing_once_its_disk_was_removed(disk: Path) -> None:
+    device = DirectoryDevice.open(str(disk))
+    put_entries(device, entry(1, b"first"))
+
+    shutil.rmtree(disk)
+
+    with pytest.raises(DeviceGoneError):
+        put_entries(device, entry(2, b"second"))
+    device.close()
 
 
 def test_appends_go_on_in_the_same_file_after_a_restart(disk: Path) -> None:
