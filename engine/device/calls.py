@@ -21,6 +21,18 @@ _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 _NEW_FILE_MODE: Final = 0o600
 
 
+def write_all(descriptor: int, parts: Sequence[Buffer], offset: int, *, flags: int) -> None:
+    """Write all of *parts* from *offset* on; *flags* are those of pwritev2(2)."""
+    views = [memoryview(part) for part in parts if len(part)]
+    while views:
+        written = os.pwritev(descriptor, views[:_IOV_MAX], offset, flags)
+        offset += written
+        while views and written >= len(views[0]):
+            written -= len(views.pop(0))
+        if written:
+            views[0] = views[0][written:]
+
+
 class FileSystemCalls:
     """The steps as the kernel does them."""
 
@@ -39,14 +51,15 @@ class FileSystemCalls:
 
     def write(self, descriptor: int, parts: Sequence[Buffer], offset: int) -> None:
         """Write all of *parts* from *offset* on."""
-        views = [memoryview(part) for part in parts if len(part)]
-        while views:
-            written = os.pwritev(descriptor, views[:_IOV_MAX], offset)
-            offset += written
-            while views and written >= len(views[0]):
-                written -= len(views.pop(0))
-            if written:
-                views[0] = views[0][written:]
+        write_all(descriptor, parts, offset, flags=0)
+
+    def append(self, descriptor: int, parts: Sequence[Buffer], offset: int) -> None:
+        """Write all of *parts* from *offset* on, durable when this returns (P2).
+
+        In all of the file nothing else may be waiting for a flush.
+        """
+        self.write(descriptor, parts, offset)
+        self.fdatasync(descriptor)
 
     def truncate(self, descriptor: int, length_bytes: int) -> None:
         """Cut or lengthen the file."""

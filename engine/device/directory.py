@@ -37,6 +37,7 @@ from engine.device.names import (
 )
 from engine.device.open_files import OpenFiles
 from engine.device.protocol import Buffer, Capacity, JournalEntry, JournalGap, StoredName
+from engine.device.write_through import WriteThroughCalls
 from engine.errors import DeviceGoneError, NameAbsentError
 from engine.ids import Epoch, Generation
 
@@ -102,7 +103,7 @@ class DirectoryDevice:
 
     @staticmethod
     def _make_calls() -> FileSystemCalls:
-        return FileSystemCalls()
+        return WriteThroughCalls()
 
     def _started(self, root: int) -> None:
         """Hook for doubles, before the first call."""

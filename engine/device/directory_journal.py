@@ -1,11 +1,10 @@
 """The journal of a directory disk: root records in preallocated files (DESIGN 5).
 
-An append is one write and one fdatasync. The file is filled with zeros a step
+An append is one write that is flushed. The file is filled with zeros a step
 ahead of the frames: a flush then need not turn unwritten extents into written
 ones, which made 4 KiB appends a third faster where it was measured.
 
-An append that failed closes its file for appends, since nobody knows what the
-disk holds then; the next record begins a new file.
+An append that failed closes its file: nobody knows what the disk holds then.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from engine.device.calls import FileSystemCalls
 from engine.device.direct_io import forget_pages
 from engine.device.disk_handle import FILE_FLAGS, DiskHandle, Use, open_folder
 from engine.device.journal_files import (
+    SMALL_FRAME_BYTES,
     Event,
     FileContents,
     JournalFile,
@@ -30,6 +30,8 @@ from engine.device.journal_files import (
     cut_offset,
     file_events,
     file_name,
+    frame_of,
+    journal_names,
     merged,
     named_generation,
     stale_names,
@@ -41,16 +43,13 @@ from engine.errors import NameTakenError
 from engine.format.journal import encode_frame
 from engine.ids import Epoch, Generation
 from engine.limits import JOURNAL_FILE_BYTES
-from engine.units import KIB, MIB, align_up
+from engine.units import MIB, align_up
 
 STALE_KEPT: Final = 2
 """Files of records that were set aside and are kept."""
 
 _ZERO_STEP: Final = MIB
 _ZEROS: Final = bytes(_ZERO_STEP)
-
-_ZERO_AHEAD_FRAME_MAX: Final = 64 * KIB
-"""Larger frames come rarely, and zeros would be written for nothing."""
 
 assert JOURNAL_FILE_BYTES % _ZERO_STEP == 0
 
@@ -78,20 +77,44 @@ class DirectoryJournal:
         """Append one record; see ``Device.journal_put``."""
         with self._lock, Use(self._handle, f"journal {generation}") as root:
             refuse_if_abandoned(f"journal {generation}")
-            folder = open_folder(root, JOURNAL_FOLDER)
+            frame = frame_of(generation, epoch, payload)
             try:
-                files = self._surveyed(folder)
-                if self._is_present(folder, files, JournalEntry(generation, epoch, payload)):
-                    return
-                frame = encode_frame(generation, epoch, payload)
-                if not self._has_room(folder, files, generation, len(frame)):
-                    self._begin_file(folder, files, generation, frame)
-                else:
+                if self._is_next(generation, len(frame)):
+                    # The open file would take records also where its disk was removed.
+                    os.stat(JOURNAL_FOLDER, dir_fd=root)
                     self._append(generation, frame)
+                else:
+                    self._put_anywhere(root, JournalEntry(generation, epoch, payload), frame)
             finally:
-                os.close(folder)
                 if self._handle.closed:
                     self._end_appending()
+
+    def _put_anywhere(self, root: int, entry: JournalEntry, frame: bytes) -> None:
+        """Append *frame* unless its record is there, to a new file where it must be."""
+        folder = open_folder(root, JOURNAL_FOLDER)
+        try:
+            files = self._surveyed(folder)
+            if self._is_present(folder, files, entry):
+                return
+            if not self._has_room(folder, files, entry.generation, len(frame)):
+                self._begin_file(folder, files, entry.generation, frame)
+            else:
+                self._append(entry.generation, frame)
+        finally:
+            os.close(folder)
+
+    def _is_next(self, generation: Generation, length_bytes: int) -> bool:
+        """Whether a frame goes behind all others in the open file.
+
+        Nearly every one does, and then few calls give up the interpreter's lock.
+        """
+        current = self._current
+        return (
+            self._files is not None
+            and current is not None
+            and current.end + length_bytes <= JOURNAL_FILE_BYTES
+            and generation > max(file.last for file in self._files)
+        )
 
     def entries(self, start: Generation) -> Iterator[Event]:
         """Yield records of at least *start* in order; see ``Device.journal_list``."""
@@ -139,7 +162,7 @@ class DirectoryJournal:
             try:
                 files = self._surveyed(folder)
                 known = {file.name: file.last for file in files}
-                for name in _journal_names(folder):
+                for name in journal_names(folder):
                     last = known.get(name, named_generation(name))
                     if last is not None and last < below:
                         self._drop(folder, files, name)
@@ -188,7 +211,7 @@ class DirectoryJournal:
         if self._files is None:
             files = []
             contents = FileContents()
-            for name in _journal_names(folder):
+            for name in journal_names(folder):
                 descriptor = os.open(name, FILE_FLAGS, dir_fd=folder)
                 try:
                     self._calls.fdatasync(descriptor)
@@ -292,15 +315,14 @@ class DirectoryJournal:
         assert file is not None
         end = file.end + len(frame)
         parts = [memoryview(frame)]
-        if len(frame) > _ZERO_AHEAD_FRAME_MAX:
+        if len(frame) > SMALL_FRAME_BYTES:
             self._zeroed_to = max(self._zeroed_to, end)
         elif end > self._zeroed_to:
             step = min(align_up(end, _ZERO_STEP), max(JOURNAL_FILE_BYTES, end))
             parts.append(memoryview(_ZEROS)[: step - end])
             self._zeroed_to = step
         try:
-            self._calls.write(self._descriptor, parts, file.end)
-            self._calls.fdatasync(self._descriptor)
+            self._calls.append(self._descriptor, parts, file.end)
         except OSError:
             self._end_appending()
             file.rotten_tail = True
@@ -376,17 +398,3 @@ class DirectoryJournal:
         if kept is not None:
             files.append(kept)
             files.sort(key=lambda one: (one.first, one.name))
-
-
-def _journal_names(folder: int) -> list[str]:
-    """Return the journal files in their order, without what was set aside.
-
-    What has such a name and is no file holds no record: the others go on, and
-    new files take other names.
-    """
-    with os.scandir(folder) as entries:
-        return sorted(
-            entry.name
-            for entry in entries
-            if named_generation(entry.name) is not None and entry.is_file(follow_symlinks=False)
-        )

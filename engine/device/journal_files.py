@@ -10,15 +10,20 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from engine.device.disk_handle import FILE_FLAGS
 from engine.device.protocol import Buffer, JournalEntry, JournalGap
-from engine.format.journal import FrameGap, frame_bytes, iter_frames
-from engine.ids import Generation
+from engine.format.journal import FrameGap, encode_frame, frame_bytes, iter_frames
+from engine.ids import Epoch, Generation
+from engine.units import KIB
 
 _NAME: Final = re.compile(r"([0-9a-f]{16})(?:-[0-9a-f]{2})?\.log")
 _STALE_NAME: Final = re.compile(r"stale-\d+-\d+(?:-\d+)?\.log")
+
+SMALL_FRAME_BYTES: Final = 64 * KIB
+"""Larger frames come rarely: nothing is kept or written ahead for them."""
 
 Event: TypeAlias = JournalEntry | JournalGap
 
@@ -57,6 +62,35 @@ def named_generation(name: str) -> Generation | None:
     """
     match = _NAME.fullmatch(name)
     return None if match is None else Generation(int(match[1], 16))
+
+
+def frame_of(generation: Generation, epoch: Epoch, payload: bytes) -> bytes:
+    """Return a record's frame; a small one is made once for all disks that get it.
+
+    Hashing lets go of the interpreter's lock, for which their threads compete.
+    """
+    if len(payload) > SMALL_FRAME_BYTES:
+        return encode_frame(generation, epoch, payload)
+    return _newest_frame(generation, epoch, payload)
+
+
+@lru_cache(maxsize=1)
+def _newest_frame(generation: Generation, epoch: Epoch, payload: bytes) -> bytes:
+    return encode_frame(generation, epoch, payload)
+
+
+def journal_names(folder: int) -> list[str]:
+    """Return the journal files below *folder* in their order, without what was set aside.
+
+    What has such a name and is no file holds no record: the others go on, and
+    new files take other names.
+    """
+    with os.scandir(folder) as entries:
+        return sorted(
+            entry.name
+            for entry in entries
+            if named_generation(entry.name) is not None and entry.is_file(follow_symlinks=False)
+        )
 
 
 def stale_names(folder: int) -> list[str]:

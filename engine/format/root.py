@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -44,7 +45,7 @@ def encode_root(record: RootRecord) -> bytes:
     if len(record.previous_hash) != HASH_BYTES:
         raise ValueError(f"previous hash of {len(record.previous_hash)} bytes")
     name = record.pool_name.encode()
-    disks = b"".join(uuid.bytes for uuid in (*record.members, *record.journal_set))
+    disks = _packed(record.members) + _packed(record.journal_set)
     total = _FIELDS.size + len(name) + len(disks) + len(record.changeset) + len(record.staged)
     total += HASH_BYTES
     if total > RECORD_BYTES_MAX:
@@ -189,6 +190,12 @@ def _disks(packed: memoryview) -> tuple[DiskUuid, ...]:
         DiskUuid(UUID(bytes=bytes(packed[start : start + UUID_BYTES])))
         for start in range(0, len(packed), UUID_BYTES)
     )
+
+
+@lru_cache(maxsize=4)
+def _packed(disks: tuple[DiskUuid, ...]) -> bytes:
+    # The same disks in every record, until one joins or leaves.
+    return b"".join(uuid.bytes for uuid in disks)
 
 
 def _text(encoded: memoryview) -> str:

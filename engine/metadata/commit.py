@@ -70,9 +70,10 @@ class Committer:
                     tolerance=closed.record.tolerance,
                 )
                 try:
-                    self._on_commit(closed)
-                finally:
                     self._send()
+                finally:
+                    # Behind it: the disks are at work meanwhile.
+                    self._on_commit(closed)
             return self._store.template.generation
 
     def _send(self) -> None:

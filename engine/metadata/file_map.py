@@ -1,8 +1,7 @@
 """Where the bytes of a file are: segments and staged rows, which never overlap.
 
-Every method runs under the write lock; changes run inside an operation. A
-segment is at most one extent long, a staged row at most 64 KiB, so what
-overlaps a point starts at most that far before it.
+Every method runs under the write lock; changes run inside an operation. Of
+either kind one row at most covers a point: the last that begins at or before it.
 """
 
 from __future__ import annotations
@@ -13,13 +12,33 @@ from typing import Final, TypeAlias
 from engine.errors import DamagedDatabaseError
 from engine.format.staged import StagedDelete, StagedPut
 from engine.ids import ExtentId, MapId
-from engine.limits import EXTENT_BYTES_MAX, STAGED_BYTES_MAX, STAGED_ROW_BYTES_MAX
+from engine.limits import STAGED_BYTES_MAX, STAGED_ROW_BYTES_MAX
 from engine.metadata.store import MetadataStore
 from engine.model.inode import Segment, StagedRow
 
 MAPS_COUNTED_MAX: Final = 32_768
 
 Piece: TypeAlias = Segment | StagedRow
+
+_FROM: Final = (
+    "coalesce((SELECT offset FROM {} WHERE map = ?1 AND offset <= ?2"
+    " ORDER BY offset DESC LIMIT 1), ?2)"
+)
+"""Where the rows begin that reach behind ?2. Not as far before it as a row may be
+long: scattered writes leave a thousand rows there."""
+
+_SEGMENTS: Final = (
+    "SELECT offset, length, extent, extent_offset FROM segment"
+    f" WHERE map = ?1 AND offset >= {_FROM.format('segment')} AND offset < ?3"
+    " AND offset + length > ?2 ORDER BY offset LIMIT ?4"
+)
+_STAGED: Final = (
+    "SELECT offset, data FROM staged"
+    f" WHERE map = ?1 AND offset >= {_FROM.format('staged')} AND offset < ?3"
+    " AND offset + length(data) > ?2 ORDER BY offset"
+)
+_ALL_ROWS: Final = -1
+"""For a LIMIT that is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +91,7 @@ class FileMap:
         last = self._last.get(map_id)
         if last is not None and last.offset <= start and end <= last.offset + last.length:
             return [last]
-        rows = self._read(
-            "SELECT offset, length, extent, extent_offset FROM segment"
-            " WHERE map = ? AND offset > ? AND offset < ? ORDER BY offset",
-            (map_id, start - EXTENT_BYTES_MAX, end),
-        )
-        found = [
-            Segment(offset, length, ExtentId(extent), at)
-            for offset, length, extent, at in rows
-            if offset + length > start
-        ]
+        found = self._overlapping(map_id, start, end, _ALL_ROWS)
         if found:
             self._note_last(map_id, found[-1])
         return found
@@ -93,12 +103,8 @@ class FileMap:
 
     def staged(self, map_id: MapId, start: int, end: int) -> list[StagedRow]:
         """Return the staged rows that overlap [start, end), in order."""
-        rows = self._read(
-            "SELECT offset, data FROM staged WHERE map = ? AND offset > ? AND offset < ?"
-            " ORDER BY offset",
-            (map_id, start - STAGED_ROW_BYTES_MAX, end),
-        )
-        return [StagedRow(offset, data) for offset, data in rows if offset + len(data) > start]
+        rows = self._read(_STAGED, (map_id, start, end))
+        return [StagedRow(offset, data) for offset, data in rows]
 
     def pieces(self, map_id: MapId, start: int, end: int) -> list[Piece]:
         """Return both, in order of their offset."""
@@ -196,12 +202,7 @@ class FileMap:
         if last is not None and last.length == self._stored.get(map_id):
             # It is all there is.
             return [last] if last.offset < end and last.offset + last.length > start else []
-        rows = self._read(
-            "SELECT offset, length, extent, extent_offset FROM segment"
-            " WHERE map = ? AND offset > ? AND offset < ? AND offset + length > ?"
-            " ORDER BY offset LIMIT ?",
-            (map_id, start - EXTENT_BYTES_MAX, end, start, limit),
-        )
+        rows = self._read(_SEGMENTS, (map_id, start, end, limit))
         return [Segment(row[0], row[1], ExtentId(row[2]), row[3]) for row in rows]
 
     def _cut_segment(self, map_id: MapId, segment: Segment, start: int, end: int) -> None:

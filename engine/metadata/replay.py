@@ -31,6 +31,8 @@ class Head:
 
 def header_of(record: RootRecord) -> RootRecord:
     """Return *record* without its changes."""
+    if not record.changeset and not record.staged:
+        return record
     return replace(record, changeset=b"", staged=b"")
 
 

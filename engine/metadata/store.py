@@ -373,26 +373,25 @@ class MetadataStore:
         changeset = session.changeset()
         session.close()
         self._session = None
-        record = replace(
+        header = replace(
             self._template,
             generation=self.open_generation,
             time_ns=self._clock.now_ns(),
             high_water=self._numbers.promise(),
             row_count=count_rows(changeset),
             previous_hash=self._previous_hash,
-            changeset=changeset,
-            staged=encode_staged(self._staged),
         )
+        record = replace(header, changeset=changeset, staged=encode_staged(self._staged))
         encoded = encode_root(record)
         digest = root_hash(encoded)
         connection = self.connection
         connection.execute("DELETE FROM outbox WHERE generation <= ?", (acknowledged,))
         connection.execute("INSERT INTO outbox VALUES (?, ?)", (record.generation, encoded))
-        write_head(connection, record, digest)
+        write_head(connection, header, digest)
         connection.execute("COMMIT")
         for done in self.on_commit:
             done()
-        self._template = replace(record, changeset=b"", staged=b"")
+        self._template = header
         self._previous_hash = digest
         self._numbers.promised(record.high_water)
         self.between_groups()

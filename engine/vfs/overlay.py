@@ -11,6 +11,7 @@ from typing import Protocol
 
 from engine.errors import DamagedDatabaseError
 from engine.ids import InodeId
+from engine.limits import FILE_BYTES_MAX
 
 
 class Sequenced(Protocol):
@@ -40,10 +41,20 @@ class Layer:
     ranges: list[PendingRange] = field(default_factory=list)
     settled: list[PendingRange] = field(default_factory=list)
     """What fsync ever put into the metadata from here, overwritten since or not."""
+    fresh_start: int = 0
+    fresh_end: int = FILE_BYTES_MAX
+    """All that fsync has yet to put there is within: it need not look elsewhere."""
+    bytes: int = field(init=False)
+    """How many bytes are noted; every look at the file's attributes asks."""
+
+    def __post_init__(self) -> None:
+        self.bytes = sum(item.end - item.start for item in self.ranges)
 
     def add(self, start: int, end: int, at: int) -> None:
         """Note newer bytes; what they cover is forgotten."""
+        self._note_fresh(start, end)
         ranges = self.ranges
+        self.bytes += end - start
         if not ranges or ranges[-1].end <= start:
             last = ranges[-1] if ranges else None
             if (
@@ -67,6 +78,7 @@ class Layer:
         last = bisect_left(ranges, end, key=_start)
         if first >= last:
             return
+        self.bytes -= sum(item.end - item.start for item in ranges[first:last])
         kept: list[PendingRange] = []
         head, tail = ranges[first], ranges[last - 1]
         if head.start < start:
@@ -74,6 +86,12 @@ class Layer:
         if tail.end > end:
             kept.append(PendingRange(end, tail.end, tail.at + end - tail.start, tail.staged))
         ranges[first:last] = kept
+        self.bytes += sum(item.end - item.start for item in kept)
+
+    def clear(self) -> None:
+        """Forget all of it."""
+        self.ranges.clear()
+        self.bytes = 0
 
     def overlapping(self, start: int, end: int) -> list[PendingRange]:
         """Return what [start, end) has here, clipped to it."""
@@ -99,22 +117,33 @@ class Layer:
 
     def mark(self, start: int, end: int, *, staged: bool) -> None:
         """Set the staged flag of exactly [start, end), which is here whole."""
+        if not staged:
+            self._note_fresh(start, end)
         parts = self.overlapping(start, end)
         if all(part.staged == staged for part in parts):
             return
         self.remove(start, end)
         at = bisect_left(self.ranges, start, key=_start)
         self.ranges[at:at] = [PendingRange(p.start, p.end, p.at, staged) for p in parts]
+        self.bytes += end - start
+
+    def unstaged(self) -> list[int]:
+        """Return the positions of what fsync has yet to put into the metadata.
+
+        Looks at no others: a file that is written here and there has hundreds
+        of ranges, and each fsync comes through here.
+        """
+        ranges = self.ranges
+        first = self._first_overlap(self.fresh_start)
+        last = bisect_left(ranges, self.fresh_end, key=_start)
+        return [position for position in range(first, last) if not ranges[position].staged]
 
     def mark_staged(self) -> None:
-        """fsync put every range into the metadata; neighbours become one (P8).
-
-        Touches what is new only: a file that is written here and there has
-        hundreds of ranges, and each fsync comes through here.
-        """
+        """fsync put every range into the metadata; neighbours become one (P8)."""
         settled = Layer(self.extent, self.settled)
         ranges = self.ranges
-        fresh = [position for position, item in enumerate(ranges) if not item.staged]
+        fresh = self.unstaged()
+        self.fresh_start, self.fresh_end = FILE_BYTES_MAX, 0
         for position in fresh:
             settled.add(ranges[position].start, ranges[position].end, ranges[position].start)
         # From behind, so that joining moves nothing that is still to be visited; what
@@ -125,6 +154,16 @@ class Layer:
             self._join(position + 1)
             self._join(position)
 
+    def restore(self, ranges: list[PendingRange]) -> None:
+        """Have *ranges* again, which were here before."""
+        self.ranges[:] = ranges
+        self.bytes = sum(item.end - item.start for item in ranges)
+        self.fresh_start, self.fresh_end = 0, FILE_BYTES_MAX
+
+    def _note_fresh(self, start: int, end: int) -> None:
+        self.fresh_start = min(self.fresh_start, start)
+        self.fresh_end = max(self.fresh_end, end)
+
     def _join(self, position: int) -> None:
         """Make one staged range of this and the one before if they adjoin."""
         if not 0 < position < len(self.ranges):
@@ -133,11 +172,6 @@ class Layer:
         if (last.end, last.at + last.end - last.start) == (item.start, item.at):
             whole = PendingRange(last.start, item.end, last.at, staged=True)
             self.ranges[position - 1 : position + 1] = [whole]
-
-    @property
-    def bytes(self) -> int:
-        """How many bytes are noted."""
-        return sum(item.end - item.start for item in self.ranges)
 
     def _first_overlap(self, start: int) -> int:
         """Return the position of the first range that ends behind *start*."""
@@ -213,10 +247,9 @@ class PendingFile:
     def unstaged_bytes(self) -> int:
         """Pending bytes that fsync would have to stage."""
         return sum(
-            item.end - item.start
+            layer.ranges[position].end - layer.ranges[position].start
             for layer in self.layers
-            for item in layer.ranges
-            if not item.staged
+            for position in layer.unstaged()
         )
 
 

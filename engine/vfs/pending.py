@@ -295,7 +295,7 @@ class Pending:
         if file is None:
             return
         for layer in file.layers:
-            layer.ranges.clear()
+            layer.clear()
         file.layers.clear()
         file.lost = reason
 
@@ -340,7 +340,7 @@ class Pending:
         def restore() -> None:
             file.size = size
             for layer, ranges in layers:
-                layer.ranges[:] = ranges
+                layer.restore(ranges)
             self.files[inode_id] = file
 
         return restore
@@ -354,7 +354,7 @@ class Pending:
             # Committed bytes that were overwritten must not show if this is undone.
             self.note_in_group(inode_id, file.size)
         for layer in file.layers:
-            layer.ranges.clear()
+            layer.clear()
 
     def newest_sequence(self, file: PendingFile) -> int:
         """Freeze what *file* has in the open builder; return its newest sequence."""

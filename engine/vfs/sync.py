@@ -145,9 +145,8 @@ class Syncer:
         file_map = self._tables.file_map
         for layer in file.layers:
             assert isinstance(layer.extent, PendingExtent)
-            for item in layer.ranges:
-                if item.staged:
-                    continue
+            for position in layer.unstaged():
+                item = layer.ranges[position]
                 data = layer.extent.builder.read(item.at, item.end - item.start)
                 cleared = file_map.clear(
                     inode.map_id, item.start, item.end, item.end - item.start + 1

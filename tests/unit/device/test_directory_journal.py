@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from engine.device import directory_journal
+from engine.device import directory_journal, write_through
 from engine.device.directory import DirectoryDevice
 from engine.device.directory_setup import prepare_disk
 from engine.device.protocol import JournalGap
-from engine.errors import DeviceFailedError, DeviceFullError
+from engine.errors import DeviceFailedError, DeviceFullError, DeviceGoneError
 from engine.format.journal import encode_frame
 from engine.ids import Epoch, Generation
 from engine.limits import BLOCK_BYTES, JOURNAL_FILE_BYTES
@@ -75,6 +76,49 @@ def test_the_frames_on_disk_are_those_of_the_format(disk: Path) -> None:
     data = (disk / "journal" / name).read_bytes()
     assert data[: len(expected)] == expected
     assert not data[len(expected) :].strip(b"\0")
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_every_append_is_flushed_before_it_returns(
+    disk: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    known: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    # The kernel is asked as ever; only what it is asked is noted.
+    device = DirectoryDevice.open(str(disk))
+    steps: list[str] = []
+    write, flush = os.pwritev, os.fdatasync
+
+    def noted_write(descriptor: int, parts: list[memoryview], offset: int, flags: int = 0) -> int:
+        steps.append("write and flush" if flags & os.RWF_DSYNC else "write")
+        return write(descriptor, parts, offset, flags)
+
+    def noted_flush(descriptor: int) -> None:
+        steps.append("flush")
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "pwritev", noted_write)
+    monkeypatch.setattr(os, "fdatasync", noted_flush)
+    with (disk / "file").open("wb") as file:
+        kind = write_through.kind_of(file.fileno())
+    kinds = frozenset({kind}) if known else frozenset()
+    monkeypatch.setattr(write_through, "FLUSHING_KINDS", kinds)
+
+    put_entries(device, *(entry(one, pattern(6000, one)) for one in (1, 2, 3)))
+    device.close()
+
+    assert steps == (["write and flush"] if known else ["write", "flush"]) * 3
+
+
+def test_a_journal_that_is_open_takes_nothing_once_its_disk_was_removed(disk: Path) -> None:
+    device = DirectoryDevice.open(str(disk))
+    put_entries(device, entry(1, b"first"))
+
+    shutil.rmtree(disk)
+
+    with pytest.raises(DeviceGoneError):
+        put_entries(device, entry(2, b"second"))
+    device.close()
 
 
 def test_appends_go_on_in_the_same_file_after_a_restart(disk: Path) -> None:

@@ -70,6 +70,10 @@ def test_a_layer_holds_the_newest_bytes_and_what_is_staged(
             for at in span:
                 staged[at] = False
         check_shape(layer)
+        fresh = [layer.ranges[position] for position in layer.unstaged()]
+        assert {at for item in fresh for at in range(item.start, item.end)} == {
+            at for at in range(SPACE) if held[at] is not None and not staged[at]
+        }
 
     found = layer.overlapping(*window)
     shown: dict[int, tuple[int, bool]] = {}
