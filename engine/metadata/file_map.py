@@ -7,7 +7,9 @@ overlaps a point starts at most that far before it.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final, TypeAlias
 
 from engine.errors import DamagedDatabaseError
@@ -18,8 +20,11 @@ from engine.metadata.store import MetadataStore
 from engine.model.inode import Segment, StagedRow
 
 MAPS_COUNTED_MAX: Final = 32_768
+SEGMENTS_KNOWN_MAX: Final = 32_768
 
 Piece: TypeAlias = Segment | StagedRow
+
+_offset_of: Final = attrgetter("offset")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,9 @@ class FileMap:
         self._execute = store.connection.execute
         self._read = store.rows.read
         self._stored: dict[MapId, int] = {}
-        self._last: dict[MapId, Segment] = {}
+        self._known: dict[MapId, list[Segment]] = {}
+        """Segments found before, in order: what a stream or random reads ask for again."""
+        self._known_count = 0
         self._tails: set[MapId] = set()
         self._tails_known = True
         self.staged_bytes = 0
@@ -48,7 +55,7 @@ class FileMap:
 
     def _recount(self) -> None:
         self._stored.clear()
-        self._last.clear()
+        self._forget_known()
         # Damage here is not everybody's: each file looks for itself, and hears of
         # its own rows only.
         try:
@@ -67,11 +74,13 @@ class FileMap:
 
     def segments(self, map_id: MapId, start: int, end: int) -> list[Segment]:
         """Return the segments that overlap [start, end), in order."""
-        # A stream asks for the same segment several times in a row; each query
-        # lets go of the interpreter and has to win it back.
-        last = self._last.get(map_id)
-        if last is not None and last.offset <= start and end <= last.offset + last.length:
-            return [last]
+        # The same ones are asked for again and again; each query lets go of the
+        # interpreter and has to win it back.
+        known = self._known.get(map_id)
+        if known is not None:
+            at = bisect_right(known, start, key=_offset_of) - 1
+            if at >= 0 and end <= known[at].offset + known[at].length:
+                return [known[at]]
         rows = self._read(
             "SELECT offset, length, extent, extent_offset FROM segment"
             " WHERE map = ? AND offset > ? AND offset < ? ORDER BY offset",
@@ -82,11 +91,26 @@ class FileMap:
             for offset, length, extent, at in rows
             if offset + length > start
         ]
-        if found:
-            if len(self._last) >= MAPS_COUNTED_MAX:
-                self._last.clear()
-            self._last[map_id] = found[-1]
+        for segment in found:
+            self._remember(map_id, segment)
         return found
+
+    def _remember(self, map_id: MapId, segment: Segment) -> None:
+        if self._known_count >= SEGMENTS_KNOWN_MAX:
+            self._forget_known()
+        known = self._known.setdefault(map_id, [])
+        at = bisect_right(known, segment.offset, key=_offset_of)
+        if not at or known[at - 1].offset != segment.offset:
+            known.insert(at, segment)
+            self._known_count += 1
+
+    def _forget(self, map_id: MapId) -> None:
+        """Forget what is known of a map that changes."""
+        self._known_count -= len(self._known.pop(map_id, ()))
+
+    def _forget_known(self) -> None:
+        self._known.clear()
+        self._known_count = 0
 
     def staged(self, map_id: MapId, start: int, end: int) -> list[StagedRow]:
         """Return the staged rows that overlap [start, end), in order."""
@@ -132,7 +156,7 @@ class FileMap:
             (map_id, segment.offset, segment.length, segment.extent_id, segment.extent_offset),
         )
         self._count(map_id, segment.length)
-        self._last.pop(map_id, None)
+        self._forget(map_id)
 
     def move_segment(self, map_id: MapId, segment: Segment, extent_id: ExtentId, at: int) -> bool:
         """Let *segment* be at *at* of another extent, which has the same bytes there.
@@ -153,7 +177,7 @@ class FileMap:
                 segment.extent_offset,
             ),
         )
-        self._last.pop(map_id, None)
+        self._forget(map_id)
         return bool(self._execute("SELECT changes()").get)
 
     def put_staged(self, map_id: MapId, offset: int, data: bytes) -> None:
@@ -192,7 +216,7 @@ class FileMap:
         segment_end = segment.offset + segment.length
         kept = max(0, start - segment.offset)
         self._count(map_id, kept - segment.length)
-        self._last.pop(map_id, None)
+        self._forget(map_id)
         if kept:
             self._execute(
                 "UPDATE segment SET length = ? WHERE map = ? AND offset = ?",
