@@ -35,3 +35,24 @@ def test_a_loop_that_never_rests_is_busy_and_not_late() -> None:
     assert len(lateness) > 100
     assert max(lateness) < BUSY_S / 2
     assert dispatcher.late_s == 0.0
+
+
+def test_a_request_goes_on_when_another_thread_rings_before_it_waits_or_after() -> None:
+    dispatcher = Dispatcher()
+    heard: list[str] = []
+
+    async def serve() -> None:
+        early = dispatcher.make_wake()
+        thread = threading.Thread(target=early.ring)
+        thread.start()
+        thread.join()
+        await early.wait()
+        heard.append("early")
+        late = dispatcher.make_wake()
+        threading.Timer(0.02, late.ring).start()
+        await late.wait()
+        heard.append("late")
+
+    dispatcher.run(serve)
+
+    assert heard == ["early", "late"]
