@@ -94,12 +94,7 @@ ALERT_RULES: Final = (
         expression="dynamicfs_extents_degraded > 0",
         wait="6h",
     ),
-    AlertRule(
-        name="DynamicFSRebuildPending",
-        code=Code.PENDING,
-        expression='dynamicfs_rebuild_extents{state="pending"} > 0',
-        wait="15m",
-    ),
+    _on_condition(Code.PENDING, "DynamicFSRebuildPending", wait="15m"),
     AlertRule(
         name="DynamicFSRebuildFailing",
         code=Code.REBUILD_FAILING,
@@ -107,6 +102,7 @@ ALERT_RULES: Final = (
         wait="15m",
     ),
     _on_condition(Code.JOURNALS_SHORT, "DynamicFSJournalDiskMissing", wait="15m"),
+    _on_condition(Code.CHECKPOINT_ROOM, "DynamicFSNoCheckpoint", wait="15m"),
     _on_condition(Code.SCRUB_OVERDUE, "DynamicFSScrubOverdue", wait="1h"),
     _on_condition(Code.AUDIT_SILENT, "DynamicFSAuditSilent", wait="0m"),
 )

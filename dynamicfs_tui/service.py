@@ -19,6 +19,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from dynamicfs_tui.cli.gateway import Access, MountOptions
+from engine import heap
 from engine.errors import EngineError, PoolBusyError, UsageError
 from engine.metadata.recovery import OpenMode
 from engine.pool.condition_watch import ConditionWatch
@@ -164,7 +165,8 @@ class Service:
 
 
 def prepare_process(log_path: Path) -> None:
-    """Set what a serving process wants: a log, short turns, no collector pauses."""
+    """Set what a serving process wants: a log, short turns, no collector pauses, one heap."""
+    heap.bound_arenas()
     logging.basicConfig(
         filename=log_path,
         level=logging.WARNING,

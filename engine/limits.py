@@ -98,6 +98,10 @@ SYMLINK_BYTES_MAX: Final = 4095
 XATTR_NAME_BYTES_MAX: Final = 255
 XATTR_VALUE_BYTES_MAX: Final = 64 * KIB
 XATTRS_PER_INODE_MAX: Final = 1024
+XATTR_LIST_BYTES_MAX: Final = 64 * KIB
+"""Names of one inode, each with a zero behind it: what the kernel lets a listing be. With more,
+nothing of an inode could be listed, nor copied by what keeps attributes."""
+
 XATTR_BYTES_PER_INODE_MAX: Final = 1 * MIB
 """Names and values of one inode: they come and go with it, and whole in a changeset."""
 
@@ -106,7 +110,11 @@ XATTR_STEP_BYTES: Final = 256 * KIB
 
 FILE_BYTES_MAX: Final = 2**63 - 1
 LINKS_MAX: Final = 65_000
-"""ext4's bound; programs expect one near it."""
+"""Names of a file. ext4's bound; programs expect one near it."""
+
+DIRECTORY_LINKS_MAX: Final = 2**31 - 1
+"""Two, and one for each directory in it. Where ext4 counts no further it sets no bound, and
+nor does anything here but the field of 32 bits in which the kernel is told."""
 
 # Disks
 

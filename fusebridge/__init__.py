@@ -58,8 +58,12 @@ Of the kernel rather than of pyfuse3:
     one,* up to a tick earlier: a modification time may go back by that much.
 22. *Who writes is known to the kernel alone,* and a write comes late. When one
     ends suid and sgid, it says so by a SETATTR before: with the mode, or without
-    any field where ending them is left to us (``replies.read_changes``). Only
-    opening with O_TRUNC is ours to judge (``operations.open_mode_of``).
+    any field where ending them is left to us (``replies.read_changes``). Ours to
+    judge are opening with O_TRUNC, and sgid without execution, which depends on
+    groups that no request names (``groups``).
 23. *What is removed while open is still asked about:* GETATTR is answered with
     what it was, READDIR with nothing (``operations``).
+24. *The kernel does not count blocks.* It asks for them when a file is closed, and
+    shows those of when it was opened until then: for years, where a log stays open.
+    While a file is written it is told to forget them (``notifications``).
 """

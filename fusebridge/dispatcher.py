@@ -28,15 +28,14 @@ import errno
 import logging
 import threading
 import time
-import types
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
-from enum import Enum, auto
+from collections.abc import Callable, Coroutine
 from typing import Final, ParamSpec, TypeAlias, TypeVar, assert_never
 
 import pyfuse3
 
 from fusebridge.descriptors import Descriptors
+from fusebridge.marks import Mark, suspend
 from fusebridge.runtime import Pool
 from fusebridge.trio_stand_in import TrioStandIn
 from fusebridge.wake import RequestWake
@@ -58,27 +57,12 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
-class Mark(Enum):
-    """Why a coroutine suspended."""
-
-    READER = auto()
-    LOCK = auto()
-    JOB = auto()
-    JOIN = auto()
-
-
 Task: TypeAlias = Coroutine[Mark, None, object]
 Start: TypeAlias = Callable[[], Task]
 
 
 class ClosedResourceError(Exception):
     """The session ends; what pyfuse3 expects from a reader that is woken for it."""
-
-
-@types.coroutine
-def suspend(mark: Mark) -> Generator[Mark, None, None]:
-    """Hand control back to the dispatcher."""
-    yield mark
 
 
 class Dispatcher:
@@ -105,6 +89,8 @@ class Dispatcher:
         self._starts: dict[Task, Start] = {}
         """Every worker that has not ended, and how to start another like it."""
         self._running: Task | None = None
+        self._sharing: dict[Callable[[], None], list[Task]] = {}
+        """Who waits for a job that another began, by its function."""
         self._jobs_in_hand = 0
         self._burst = 0
         self._first_error: BaseException | None = None
@@ -164,6 +150,21 @@ class Dispatcher:
         self._jobs_in_hand += 1
         await suspend(Mark.JOB)
         self._jobs_in_hand -= 1
+
+    async def offload_once(self, pool: Pool, function: Callable[[], None], /) -> None:
+        """Run *function* once for all who ask meanwhile; see ``Runtime.offload_once``."""
+        sharing = self._sharing.get(function)
+        if sharing is not None:
+            assert self._running is not None
+            sharing.append(self._running)
+            await suspend(Mark.JOB)
+            return
+        sharing = self._sharing[function] = []
+        try:
+            await self.offload(pool, function)
+        finally:
+            del self._sharing[function]
+            self._ready.extend(sharing)
 
     def call_soon(self, function: Callable[[], None]) -> None:
         """Run *function* on the serving thread; see ``Runtime.call_soon``."""

@@ -206,8 +206,6 @@ class EmptyFileSystem:
         raise NoAttributeError
 
     def open(self, inode_id: InodeId, how: OpenMode) -> OpenedFile:
-        if how & OpenMode.TRUNCATE:
-            self._inodes[inode_id] = dataclasses.replace(self._inodes[inode_id], size=0)
         return OpenedFile(HandleId(inode_id), direct_io=False)
 
     def release(self, handle: HandleId) -> None:

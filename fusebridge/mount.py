@@ -56,6 +56,9 @@ BUSY_LOOK_S: Final = 0.1
 WATCHDOG_EXTRA_S: Final = 30.0
 """How much later than planned the end may come before the watchdog acts."""
 
+NOTIFYING_S: Final = 2.0
+"""How long the session is kept for a notification that is under way."""
+
 MAIN_OPTIONS: Final = ("default_permissions", "nosuid", "nodev", "subtype=dynamicfs")
 
 
@@ -84,8 +87,8 @@ class Mount:
             self._options.add("allow_other")
         self._on_exit = on_exit
         self._runtime: Runtime = Dispatcher() if runtime is None else runtime
-        self._operations = Operations(filesystem, self._runtime)
         self._notifications = Notifications()
+        self._operations = Operations(filesystem, self._runtime, self._notifications)
         self._watchdog: Watchdog | None = None
         self._thread: threading.Thread | None = None
         self._mounted = threading.Event()
@@ -209,6 +212,9 @@ class Mount:
             self._mounted.set()
             self._runtime.run(lambda: pyfuse3.main(WORKERS_MIN, WORKERS_MAX))
         finally:
+            self._notifications.close()
+            if not self._notifications.is_idle_within(NOTIFYING_S):
+                logger.warning("a notification to the kernel does not return")
             # Only what is ours is unmounted: after a lazy detach something
             # else may be at that path already.
             is_ours = not self._device or is_mounted(self.mountpoint, self._device)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 import pyfuse3
@@ -22,8 +22,18 @@ from pyfuse3 import FUSEError
 
 from engine.errors import NoAttributeError, NotFoundError, StaleHandleError
 from engine.ids import InodeId
-from engine.vfs.interface import Caller, FileSystem, HandleId, OpenMode, RenameFlags
+from engine.vfs.interface import (
+    AttributeChanges,
+    Attributes,
+    Caller,
+    FileSystem,
+    HandleId,
+    OpenMode,
+    RenameFlags,
+)
+from fusebridge.groups import further_groups_of
 from fusebridge.handlers import changing, quick, waiting
+from fusebridge.notifications import Notifications
 from fusebridge.replies import (
     make_entry,
     make_file_info,
@@ -49,24 +59,26 @@ _RENAME_FLAGS: Final = {
 
 
 def caller_of(context: pyfuse3.RequestContext) -> Caller:
-    """Return who asks."""
+    """Return who asks, by the groups that the request itself names."""
     return Caller(context.uid, context.gid)
 
 
+def whole_caller_of(context: pyfuse3.RequestContext) -> Caller:
+    """Return who asks; all groups can be asked for while the request waits."""
+    return Caller(context.uid, context.gid, partial(further_groups_of, context.pid))
+
+
 @lru_cache(maxsize=OPEN_FLAGS_MAX)
-def open_mode_of(flags: int, uid: int) -> OpenMode:
-    """Return what the flags of open(2) mean to the engine when *uid* opens."""
+def open_mode_of(flags: int) -> OpenMode:
+    """Return what the flags of open(2) mean to the engine."""
     access = flags & os.O_ACCMODE
     mode = OpenMode.READ if access == os.O_RDONLY else OpenMode.WRITE
     if access == os.O_RDWR:
         mode |= OpenMode.READ
-    if flags & os.O_TRUNC:
-        # Atomic O_TRUNC is on: the kernel sends no SETATTR for it.
-        mode |= OpenMode.TRUNCATE
-        if uid == 0:
-            mode |= OpenMode.PRIVILEGED
     if flags & os.O_DIRECT:
         mode |= OpenMode.DIRECT
+    if flags & os.O_NOATIME:
+        mode |= OpenMode.UNNOTICED
     return mode
 
 
@@ -77,11 +89,14 @@ class Operations(pyfuse3.Operations):
     enable_writeback_cache = True
     enable_acl = False
 
-    def __init__(self, filesystem: FileSystem, runtime: Runtime) -> None:
+    def __init__(
+        self, filesystem: FileSystem, runtime: Runtime, notifications: Notifications
+    ) -> None:
         self._files = filesystem
         self._runtime = runtime
+        self._notifications = notifications
         self._inode_of: dict[HandleId, InodeId] = {}
-        """fsync names a handle, the engine wants the inode. Bounded by open files."""
+        """Requests name a handle, others want the inode. Bounded by open files."""
         self._capability = CapabilityMemory()
         self._readdir_names = READDIR_NAMES_MIN
         self.counts: dict[str, int] = dict.fromkeys(HANDLER_NAMES, 0)
@@ -97,9 +112,9 @@ class Operations(pyfuse3.Operations):
         return self._files.has_room()
 
     async def wait_for_room(self) -> None:
-        """Wait until it need not, on a pool thread."""
+        """Wait until it need not. All wait for one thread: the others are for slow changes."""
         while not self._files.has_room():
-            await self._runtime.offload(Pool.METADATA, self._files.wait_for_room)
+            await self._runtime.offload_once(Pool.METADATA, self._files.wait_for_room)
 
     # Names
 
@@ -114,7 +129,7 @@ class Operations(pyfuse3.Operations):
 
     @quick
     def forget(self, inode_list: Sequence[tuple[int, int]]) -> None:
-        pass  # Unlinked inodes live until their last release, not until here.
+        pass  # Inodes end with their last name or handle, not here (decision 0009).
 
     @quick
     def getattr(self, inode: int, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
@@ -132,12 +147,17 @@ class Operations(pyfuse3.Operations):
         fh: int | None,
         ctx: pyfuse3.RequestContext,
     ) -> pyfuse3.EntryAttributes:
+        return make_entry(await self._change(InodeId(inode), read_changes(attr, fields), ctx))
+
+    async def _change(
+        self, inode_id: InodeId, changes: AttributeChanges, context: pyfuse3.RequestContext
+    ) -> Attributes:
         await self.wait_for_room()
-        asked = InodeId(inode), read_changes(attr, fields), caller_of(ctx)
+        asked = inode_id, changes, whole_caller_of(context)
         changed = self._files.try_set_attributes(*asked)
         if changed is None:
             changed = await self._runtime.offload(Pool.METADATA, self._files.set_attributes, *asked)
-        return make_entry(changed)
+        return changed
 
     @quick
     def readlink(self, inode: int, ctx: pyfuse3.RequestContext) -> bytes:
@@ -238,8 +258,9 @@ class Operations(pyfuse3.Operations):
     @waiting
     async def open(self, inode: int, flags: int, ctx: pyfuse3.RequestContext) -> pyfuse3.FileInfo:
         if flags & os.O_TRUNC:
-            await self.wait_for_room()
-        opened = self._files.open(InodeId(inode), open_mode_of(flags, ctx.uid))
+            # Atomic O_TRUNC is on: the kernel sends no SETATTR for it.
+            await self._change(InodeId(inode), AttributeChanges(size=0), ctx)
+        opened = self._files.open(InodeId(inode), open_mode_of(flags))
         self._inode_of[opened.handle] = InodeId(inode)
         return make_file_info(opened)
 
@@ -247,7 +268,7 @@ class Operations(pyfuse3.Operations):
     def create(
         self, parent_inode: int, name: bytes, mode: int, flags: int, ctx: pyfuse3.RequestContext
     ) -> tuple[pyfuse3.FileInfo, pyfuse3.EntryAttributes]:
-        how = open_mode_of(flags, ctx.uid)
+        how = open_mode_of(flags)
         attributes, opened = self._files.create(
             InodeId(parent_inode), name, mode, how, caller_of(ctx)
         )
@@ -280,6 +301,7 @@ class Operations(pyfuse3.Operations):
         count = self._files.try_write(handle, off, buf)
         if count is None:
             count = await self._runtime.offload(Pool.WRITE, self._files.write, handle, off, buf)
+        self._notifications.note_written(self._inode_of[handle])
         return count
 
     @quick
@@ -290,7 +312,9 @@ class Operations(pyfuse3.Operations):
 
     @quick
     def release(self, fh: int) -> None:
-        self._inode_of.pop(HandleId(fh), None)
+        inode_id = self._inode_of.pop(HandleId(fh), None)
+        if inode_id is not None:
+            self._notifications.note_closed(inode_id)
         self._files.release(HandleId(fh))
 
     @waiting

@@ -62,6 +62,14 @@ class Runtime(Protocol):
         """Return a new one for the request that is running."""
         ...
 
+    async def offload_once(self, pool: Pool, function: Callable[[], None], /) -> None:
+        """Run *function* on a thread of *pool*, once for all who ask while it runs.
+
+        Those who come later hold no thread and go on behind the first, in their
+        order, however it ended: its error is raised to the first alone.
+        """
+        ...
+
     def call_soon(self, function: Callable[[], None]) -> None:
         """Run *function* on the serving thread; any thread may ask.
 

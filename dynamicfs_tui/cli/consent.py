@@ -10,6 +10,7 @@ from dynamicfs_tui.cli.durations import format_duration
 from dynamicfs_tui.cli.output import print_json
 from engine.errors import UsageError
 from engine.status.answers import Judgement, PlanView
+from engine.status.sentences import more_may_fail
 from engine.status.views import ExitCode
 from engine.units import format_bytes
 
@@ -48,8 +49,9 @@ def print_plan(stream: TextIO, plan: PlanView) -> None:
         print(f"  {reason}", file=stream)
     if plan.moves_extents:
         time = format_duration(plan.duration_s)
+        noun = "fragments" if plan.disk else "extents"
         print(
-            f"  moves {format_bytes(plan.moves_bytes)} in {plan.moves_extents} fragments,"
+            f"  moves {format_bytes(plan.moves_bytes)} in {plan.moves_extents} {noun},"
             f" time: {time}",
             file=stream,
         )
@@ -60,7 +62,7 @@ def print_plan(stream: TextIO, plan: PlanView) -> None:
             file=stream,
         )
     if plan.disk and plan.may_fail_during >= 0:
-        print(f"  meanwhile {plan.may_fail_during} more disks may fail", file=stream)
+        print(f"  meanwhile {more_may_fail(plan.may_fail_during)}", file=stream)
     if plan.suggestion:
         print(f"  better: {plan.suggestion}", file=stream)
 

@@ -273,7 +273,7 @@ def _print_what_if(session: Session, answer: WhatIfView) -> None:
     )
     if answer.may_fail_during >= 0:
         lines.append(f"  meanwhile   {more_may_fail(answer.may_fail_during)}")
-    lines.append(f"  afterwards  {healed_sentence(answer.healed)}")
+    lines.append(f"  afterwards  {healed_sentence(answer)}")
     lines.append(f"  journals    {'writable' if answer.writable else 'read-only'}")
     lines += (f"  would lose  {path}" for path in answer.lost_paths)
     more = answer.lost_files - len(answer.lost_paths)

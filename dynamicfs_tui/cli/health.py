@@ -11,6 +11,7 @@ from dynamicfs_tui.cli.disks import print_disks
 from dynamicfs_tui.cli.durations import format_duration
 from dynamicfs_tui.cli.gateway import Access
 from dynamicfs_tui.cli.output import health_code, print_json, print_table
+from engine.status.sentences import more_may_fail
 from engine.status.views import (
     DiskView,
     ExitCode,
@@ -131,8 +132,7 @@ def _health_row(disk: DiskView) -> tuple[str, ...]:
 
 
 def _may_fail(exposure: ExposureView) -> str:
-    plural = "disk" if exposure.may_fail == 1 else "disks"
-    return f"{exposure.may_fail} more {plural} may fail without loss"
+    return f"{more_may_fail(exposure.may_fail)} without loss"
 
 
 def _reconcile_lines(reconcile: ReconcileView) -> list[str]:
@@ -145,8 +145,7 @@ def _reconcile_lines(reconcile: ReconcileView) -> list[str]:
             f"{format_bytes(reconcile.rate_bytes_s)}/s, {format_duration(reconcile.eta_s)} left"
         ]
     if reconcile.pending_items:
-        reason = next((item.reason for item in reconcile.items if item.reason), "")
-        return [f"  {reconcile.pending_items} extents pending: {reason}"]
+        return [f"  {one.items} extents pending: {one.reason}" for one in reconcile.waits]
     return [f"  last rebuild: {reconcile.last_result}"] if reconcile.last_result else []
 
 

@@ -6,6 +6,7 @@ from dynamicfs_tui.console.plans import Plan, PlanVerdict
 from dynamicfs_tui.console.scene import Scene
 from dynamicfs_tui.console.text import duration, finish_time, safe, short_bytes
 from engine.status.answers import Judgement, PlanView
+from engine.status.sentences import more_may_fail
 from engine.units import format_bytes
 
 _VERDICTS = {
@@ -22,8 +23,8 @@ FULL_PERCENT = 90
 def dialog_of(plan: PlanView, scene: Scene, *, title: str, confirm: str) -> Plan:
     """Return what a dialog says of *plan*: what moves, how long, what is true after it."""
     facts = [
-        # What a policy moves is found while it is done.
-        ("moves", _moves(plan) if plan.disk else ""),
+        # Nothing was counted for a policy that is not to be had.
+        ("moves", _moves(plan) if plan.disk or plan.judgement is not Judgement.BLOCKED else ""),
         ("time", _time(plan, scene)),
         ("meanwhile", _tolerance(plan.may_fail_during) if plan.disk else ""),
         ("after", _after(plan, scene)),
@@ -68,11 +69,7 @@ def _time(plan: PlanView, scene: Scene) -> str:
 
 
 def _tolerance(may_fail: int) -> str:
-    if may_fail < 0:
-        return "data would be lost"
-    if may_fail == 0:
-        return "no more disk may fail"
-    return f"{may_fail} more disk{'' if may_fail == 1 else 's'} may fail"
+    return "data would be lost" if may_fail < 0 else more_may_fail(may_fail)
 
 
 def _after(plan: PlanView, scene: Scene) -> str:

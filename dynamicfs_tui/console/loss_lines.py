@@ -215,4 +215,4 @@ def _rebuild(answer: WhatIfView, width: int) -> list[Line]:
     rows = _wrapped("rebuild", f"needs {needs}, free {free}: {fits}{took}", width, tone)
     if answer.may_fail_during >= 0:
         rows += _wrapped("meanwhile", more_may_fail(answer.may_fail_during), width)
-    return rows + _wrapped("afterwards", healed_sentence(answer.healed), width)
+    return rows + _wrapped("afterwards", healed_sentence(answer), width)

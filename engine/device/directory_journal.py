@@ -24,6 +24,7 @@ from engine.device.direct_io import forget_pages
 from engine.device.disk_handle import FILE_FLAGS, DiskHandle, Use, open_folder
 from engine.device.journal_files import (
     Event,
+    FileContents,
     JournalFile,
     clusters,
     cut_offset,
@@ -31,7 +32,6 @@ from engine.device.journal_files import (
     file_name,
     merged,
     named_generation,
-    read_file,
     stale_names,
     survey,
 )
@@ -105,6 +105,7 @@ class DirectoryJournal:
 
     def _events(self, files: list[JournalFile], start: Generation) -> Iterator[Event]:
         rotten_after: Generation | None = None
+        contents = FileContents()
         for group in clusters(files):
             if rotten_after is not None and group[0].first > rotten_after + 1:
                 yield JournalGap(rotten_after)
@@ -113,17 +114,17 @@ class DirectoryJournal:
                 rotten_after = None
             if max(file.last for file in group) < start:
                 continue
-            for event in merged(self._group_events(group)):
+            for event in merged(self._group_events(group, contents)):
                 number = event.after + 1 if isinstance(event, JournalGap) else event.generation
                 if number >= start:
                     yield event
 
-    def _group_events(self, group: list[JournalFile]) -> Iterator[Event]:
+    def _group_events(self, group: list[JournalFile], contents: FileContents) -> Iterator[Event]:
         for file in group:
             with Use(self._handle, "journal") as root:
                 folder = open_folder(root, JOURNAL_FOLDER)
                 try:
-                    data = read_file(folder, file.name, end=file.end)
+                    data = contents.read(folder, file.name, end=file.end)
                 except FileNotFoundError:
                     continue  # Trimmed while we read the ones before.
                 finally:
@@ -186,6 +187,7 @@ class DirectoryJournal:
         """
         if self._files is None:
             files = []
+            contents = FileContents()
             for name in _journal_names(folder):
                 descriptor = os.open(name, FILE_FLAGS, dir_fd=folder)
                 try:
@@ -193,7 +195,7 @@ class DirectoryJournal:
                     forget_pages(descriptor)
                 finally:
                     os.close(descriptor)
-                file = survey(name, read_file(folder, name))
+                file = survey(name, contents.read(folder, name))
                 if file is not None:
                     files.append(file)
             if files:
@@ -211,7 +213,7 @@ class DirectoryJournal:
         events = [
             event
             for file in holders
-            for event in file_events(file, read_file(folder, file.name, end=file.end))
+            for event in file_events(file, FileContents().read(folder, file.name, end=file.end))
         ]
         for event in merged(events):
             if isinstance(event, JournalEntry) and event.generation == entry.generation:
@@ -361,7 +363,7 @@ class DirectoryJournal:
         """Take the frames from *start* on out of *file*; frames are in order."""
         if file is self._current:
             self._end_appending()
-        data = read_file(folder, file.name)
+        data = FileContents().read(folder, file.name)
         offset = cut_offset(data, start)
         kept = survey(file.name, data[:offset])
         descriptor = os.open(file.name, os.O_RDWR | os.O_CLOEXEC, dir_fd=folder)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from engine.device.disk_handle import FILE_FLAGS
-from engine.device.protocol import JournalEntry, JournalGap
+from engine.device.protocol import Buffer, JournalEntry, JournalGap
 from engine.format.journal import FrameGap, frame_bytes, iter_frames
 from engine.ids import Generation
 
@@ -70,22 +70,37 @@ def stale_names(folder: int) -> list[str]:
     return [name for _, _, name in sorted(found)]
 
 
-def read_file(folder: int, name: str, *, end: int | None = None) -> bytes:
-    """Return the file *name* below the descriptor *folder*, up to *end* (bytes)."""
-    descriptor = os.open(name, FILE_FLAGS, dir_fd=folder)
-    try:
-        length = os.fstat(descriptor).st_size if end is None else end
-        pieces: list[bytes] = []
-        offset = 0
-        while offset < length and (piece := os.pread(descriptor, length - offset, offset)):
-            pieces.append(piece)
-            offset += len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-    finally:
-        os.close(descriptor)
+class FileContents:
+    """Reads whole files, each into the memory of the one before.
+
+    Memory that is used again costs no page faults; with fresh memory for each
+    file they took two thirds of the time of listing a journal of 300 MiB. For
+    one thread.
+    """
+
+    def __init__(self) -> None:
+        self._memory = bytearray()
+
+    def read(self, folder: int, name: str, *, end: int | None = None) -> memoryview:
+        """Return the file *name* below the descriptor *folder*, up to *end* (bytes).
+
+        It lasts until the next call.
+        """
+        descriptor = os.open(name, FILE_FLAGS, dir_fd=folder)
+        try:
+            length = os.fstat(descriptor).st_size if end is None else end
+            if len(self._memory) < length:
+                self._memory = bytearray(length)
+            view = memoryview(self._memory)[:length]
+            offset = 0
+            while offset < length and (count := os.preadv(descriptor, [view[offset:]], offset)):
+                offset += count
+            return view[:offset].toreadonly()
+        finally:
+            os.close(descriptor)
 
 
-def survey(name: str, data: bytes) -> JournalFile | None:
+def survey(name: str, data: Buffer) -> JournalFile | None:
     """Return what the file holds; None when there is no intact frame in it."""
     first, last = named_generation(name), None
     end = 0
@@ -103,7 +118,7 @@ def survey(name: str, data: bytes) -> JournalFile | None:
     return JournalFile(name=name, first=first, last=last, end=end, rotten_tail=rotten)
 
 
-def file_events(file: JournalFile, data: bytes) -> Iterator[Event]:
+def file_events(file: JournalFile, data: Buffer) -> Iterator[Event]:
     """Yield the entries of one file and its gaps, in the file's order."""
     before = Generation(file.first - 1)
     for reading in iter_frames(memoryview(data)[: file.end]):
@@ -115,7 +130,7 @@ def file_events(file: JournalFile, data: bytes) -> Iterator[Event]:
         yield JournalEntry(frame.generation, frame.epoch, bytes(frame.payload))
 
 
-def cut_offset(data: bytes, start: Generation) -> int:
+def cut_offset(data: Buffer, start: Generation) -> int:
     """Return where the first frame of at least *start* begins, in bytes."""
     end = 0
     for reading in iter_frames(data):

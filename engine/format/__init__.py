@@ -53,7 +53,7 @@ offset bytes field
 ====== ===== ===========================================================
 0      8     magic ``DFS-ROOT``
 8      2     version
-10     2     flags: bit 0 is "opened by force"
+10     2     flags: bit 0 is "opened by force", bit 1 "changeset compressed"
 12     4     version of the metadata schema
 16     8     length of the whole record, its closing hash included
 24     16    pool uuid
@@ -67,10 +67,11 @@ offset bytes field
 78     2     bytes of the pool's name
 80     48    high-water marks: extent, layout, inode, map, cookie, disk
 128    32    closing hash of the previous record; zeros in the first
-160    8     bytes of the changeset
+160    8     bytes of the changeset, as stored
 168    8     bytes of the staged part
 176    ...   name (UTF-8), members (16 each), journal disks (16 each),
-             changeset (SQLite session extension), staged part
+             changeset (SQLite session extension; with flag bit 1 one
+             zstd frame of it that names its length), staged part
 ...    32    closing hash: of everything before it
 ====== ===== ===========================================================
 

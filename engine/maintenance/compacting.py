@@ -117,7 +117,14 @@ class Compactor:
         self._buffers: Final = buffers
         self._percent: Final = percent
 
-    def compact(self, records: Sequence[ExtentRecord], progress: ExtentProgress) -> Compacted:
+    def compact(
+        self,
+        records: Sequence[ExtentRecord],
+        progress: ExtentProgress,
+        *,
+        # Nothing is healed by it: spares stay free for what is (H7).
+        purpose: Purpose = Purpose.NEW_DATA,
+    ) -> Compacted:
         """Move what lives in *records*, of one redundancy and tier, into one new extent.
 
         What does not fit into it, or is not worth it any more, stays where it is.
@@ -134,7 +141,7 @@ class Compactor:
             read = self._read(records, target, progress)
             if not read.copied:
                 return Compacted(failed=read.failed, unfitting=frozenset(read.unfitting))
-            record, moved = self._write_and_switch(first, target, read)
+            record, moved = self._write_and_switch(first, target, read, purpose)
         finally:
             self._buffers.give_back(target)
         return Compacted(
@@ -208,7 +215,7 @@ class Compactor:
     # Commit
 
     def _write_and_switch(
-        self, like: ExtentRecord, target: ExtentBuffer, read: _Read
+        self, like: ExtentRecord, target: ExtentBuffer, read: _Read, purpose: Purpose
     ) -> tuple[ExtentRecord, dict[ExtentId, int]]:
         store, garbage = self._store, self._tables.garbage
         with store.lock:
@@ -217,7 +224,7 @@ class Compactor:
             # Nobody may take it for a leftover while it has no segments yet.
             garbage.begin_landing(extent_id)
         try:
-            record = self._write(like, extent_id, target, read.length_bytes)
+            record = self._write(like, extent_id, target, read.length_bytes, purpose)
             self._insert(record)
             moved = self._switch(extent_id, read.copied)
         finally:
@@ -227,7 +234,12 @@ class Compactor:
         return record, moved
 
     def _write(
-        self, like: ExtentRecord, extent_id: ExtentId, target: ExtentBuffer, length_bytes: int
+        self,
+        like: ExtentRecord,
+        extent_id: ExtentId,
+        target: ExtentBuffer,
+        length_bytes: int,
+        purpose: Purpose,
     ) -> ExtentRecord:
         store = self._store
         record = self._writer.write(
@@ -241,8 +253,7 @@ class Compactor:
             pool_uuid=store.template.pool_uuid,
             new_layout=store.new_layout_id,
             lane=Lane.MAINTENANCE,
-            # Nothing is healed by it: spares stay free for what is (H7).
-            purpose=Purpose.NEW_DATA,
+            purpose=purpose,
         )
         if record.redundancy != like.redundancy:
             # A writer makes do with less width; that would take room, not give it.

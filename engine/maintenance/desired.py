@@ -25,6 +25,7 @@ from engine.model.redundancy import (
 from engine.policy.exposure import exposure_of
 from engine.policy.ordering import WorkKind
 from engine.policy.placement import minimum_disks
+from engine.policy.waiting import WaitsFor
 
 
 class Action(Enum):
@@ -115,6 +116,8 @@ class Desired:
     redundancy: Redundancy | None = None
     live_bytes: int = 0
     reason: str = ""
+    waits_for: WaitsFor = WaitsFor.DISKS
+    """Of what is pending."""
 
 
 CHANGES = frozenset({Action.REBUILD, Action.RECODE, Action.COMPACT})
@@ -167,6 +170,7 @@ def desired_for(
             action=Action.PENDING,
             exposure=exposure,
             reason="damaged: scrub with repair or rebuild mends it",
+            waits_for=WaitsFor.REPAIR,
         )
     return _reshaped(record, facts, wanted, exposure)
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final
+from typing import Final, TypeAlias
 
 from engine.clock import Clock
 from engine.ids import ExtentId
 from engine.limits import RECONCILE_ITEMS_MAX
 from engine.maintenance.progress import ItemState
 from engine.maintenance.queue import Work
+from engine.policy.ordering import WorkKind
+from engine.policy.waiting import WaitCount, WaitsFor
 
 RETRY_FIRST_S: Final = 5.0
 RETRY_S_MAX: Final = 600.0
 RETRIES_MAX: Final = 10
 """Later an item waits until the disks change (P8)."""
+
+
+_Wait: TypeAlias = tuple[WorkKind, WaitsFor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,12 @@ class Held:
     retry_s: float | None = None
     lost: bool = False
     room_bytes: int | None = None
+    waits_for: WaitsFor = WaitsFor.DISKS
+
+    @property
+    def wait(self) -> _Wait:
+        """What it waits for, and as what kind of work."""
+        return self.work.order.kind, self.waits_for
 
 
 class HeldWorks:
@@ -44,7 +56,8 @@ class HeldWorks:
         self._clock: Final = clock
         self._held: dict[ExtentId, Held] = {}
         self._tries: dict[ExtentId, int] = {}
-        self._unlisted_pending = self._unlisted_lost = 0
+        self._unlisted_pending: Counter[_Wait] = Counter()
+        self._unlisted_lost = 0
 
     def __bool__(self) -> bool:
         return bool(self._held)
@@ -69,7 +82,7 @@ class HeldWorks:
         elif held.lost:
             self._unlisted_lost += 1
         elif held.state is ItemState.PENDING:
-            self._unlisted_pending += 1
+            self._unlisted_pending[held.wait] += 1
 
     def release(self, extent_id: ExtentId) -> bool:
         """Forget what held *extent_id*; whether anything did."""
@@ -79,7 +92,8 @@ class HeldWorks:
         """Forget all, and how often they failed."""
         self._held = {}
         self._tries = {}
-        self._unlisted_pending = self._unlisted_lost = 0
+        self._unlisted_pending.clear()
+        self._unlisted_lost = 0
 
     def waits_for_retry(self, extent_id: ExtentId) -> bool:
         """Whether a scan must leave the extent alone: it failed a short while ago."""
@@ -119,7 +133,21 @@ class HeldWorks:
     def pending_count(self) -> int:
         """How many wait for disks or room."""
         listed = sum(one.state is ItemState.PENDING for one in self._held.values())
-        return listed + self._unlisted_pending
+        return listed + self._unlisted_pending.total()
+
+    def waits(self) -> tuple[WaitCount, ...]:
+        """Return what pending work waits for, most of it first."""
+        counts, reasons = self._unlisted_pending.copy(), dict[_Wait, str]()
+        for held in self._held.values():
+            if held.state is ItemState.PENDING:
+                counts[held.wait] += 1
+                reasons.setdefault(held.wait, held.reason)
+        return tuple(
+            WaitCount(
+                kind=str(kind), waits_for=what, items=items, reason=reasons.get((kind, what), "")
+            )
+            for (kind, what), items in counts.most_common()
+        )
 
     @property
     def failed_count(self) -> int:

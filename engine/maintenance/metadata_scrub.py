@@ -20,9 +20,9 @@ from engine.ids import DiskUuid, Generation
 from engine.maintenance.scrub_progress import MetadataFinding, Outcome
 from engine.metadata.catchup import copy_checkpoint
 from engine.metadata.disks import JournalDisks
+from engine.metadata.heeding import Heed
 from engine.metadata.inspection import (
     CopyDamage,
-    Heed,
     Inspected,
     MetadataKind,
     inspect_label,

@@ -10,6 +10,7 @@ from typing import Final
 from engine.clock import Clock
 from engine.ids import ExtentId
 from engine.policy.pacing import Priority
+from engine.policy.waiting import WaitCount, WaitsFor
 
 RATE_WINDOW_S: Final = 60.0
 """Time constant of the rates: long enough to be steady, short enough to follow."""
@@ -47,6 +48,8 @@ class ItemProgress:
     done_bytes: int = 0
     total_bytes: int = 0
     reason: str = ""
+    waits_for: WaitsFor | None = None
+    """Of what is pending."""
     path: str = ""
 
 
@@ -87,6 +90,8 @@ class ReconcileProgress:
     done_items: int = 0
     total_items: int = 0
     pending_items: int = 0
+    waits: tuple[WaitCount, ...] = ()
+    """What the pending ones wait for, most of them first."""
     failed_items: int = 0
     lost_items: int = 0
     done_bytes: int = 0

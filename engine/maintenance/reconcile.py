@@ -46,8 +46,6 @@ ASKED_PER_STEP: Final = 64
 NAMED_LOST_MAX: Final = 8
 """Files named in the sentence a rebuild ends with."""
 
-CANCELLED: Final = "cancelled: waits for resume, rebuild or a change of the disks"
-
 
 class MendRequests(Protocol):
     """Where permission to mend known damage is given. Thread-safe."""
@@ -259,7 +257,8 @@ class Reconcile:
         if retry is not None:
             self._look_again(retry, facts)
             return True
-        if self._tally.held.fitting(self._room.free_bytes()):
+        fitting = self._tally.held.fitting(self._room.free_bytes())
+        if fitting or self._working.lending.is_worth_another_try():
             self._tally.forget_held()
             self._restart_scan()
             return True
@@ -338,7 +337,7 @@ class Reconcile:
         if found is None or found.desired.action in (Action.KEEP, Action.WAIT):
             self._settled(extent_id)
         elif found.desired.action in CHANGES:
-            self._tally.hold_pending(self._work_for(found), CANCELLED)
+            self._tally.hold_cancelled(self._work_for(found))
         else:
             self._take_up(found)
 
@@ -361,7 +360,7 @@ class Reconcile:
                 self._tally.release(work.extent_id)
                 self._queue.add(work)
             case Action.PENDING:
-                self._tally.hold_pending(work, desired.reason)
+                self._tally.hold_pending(work, desired.reason, desired.waits_for)
             case Action.LOST:
                 self._tally.hold_lost(work, desired.reason)
             case Action.KEEP | Action.WAIT:

@@ -15,6 +15,17 @@ class Room(Protocol):
             NoSpaceError: it is promised to others; says how much is needed.
         """
 
+    @property
+    def is_promised(self) -> bool:
+        """Whether room is reserved for anybody: then none is lent."""
+
+    def lend(self, file_bytes: int, count: int) -> int:
+        """Reserve the same out of what the disks keep free, for one extent of compaction.
+
+        Raises:
+            NoSpaceError: room is promised to others, who might need it.
+        """
+
     def give_back(self, taken: int, *, written: bool) -> None:
         """End a reservation; *written* if the files are on the disks now."""
 

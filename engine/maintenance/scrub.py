@@ -95,6 +95,7 @@ class Scrub:
                 cursor=BEHIND_ALL,
                 started_ns=now_ns,
                 last_full_ns=now_ns if whole else self._state.last_full_ns,
+                whole_ns=self._state.whole_ns,
                 runs_completed=self._state.runs_completed,
             )
             before = sorted({one.extent_id for one in self._findings.fragments})
@@ -190,6 +191,7 @@ class Scrub:
             next_ns=self.settings.next_ns(state),
             started_ns=state.started_ns,
             finished_ns=state.finished_ns,
+            whole_ns=state.whole_ns,
             done_fragments=state.done_fragments,
             total_fragments=max(state.total_fragments, state.done_fragments),
             done_bytes=done_bytes,
@@ -242,6 +244,8 @@ class Scrub:
         if self._steps.finished:
             self._state.runs_completed += 1
             self._completed.add()
+            if self._state.target == str(ALL):
+                self._state.whole_ns = self._clock.now_ns()
             self._end("finished")
         return did
 

@@ -19,6 +19,7 @@ from engine.maintenance.scrub_records import Json, ScrubRecords
 from engine.metadata.inspection import MetadataKind
 from engine.metadata.tables import Tables
 from engine.model.extent import ExtentRecord
+from engine.policy.waiting import WaitsFor
 
 F = TypeVar("F", Finding, MetadataFinding)
 
@@ -211,8 +212,10 @@ def _judged(one: Finding, item: ItemProgress | None, *, repair: bool) -> Finding
     if one.intact < one.needed:
         reason = f"{one.unreachable} of its fragments are on disks that do not answer"
         return replace(one, outcome=Outcome.PENDING, reason=reason)
-    if item is not None and item.state in (ItemState.PENDING, ItemState.FAILED):
-        return replace(one, outcome=Outcome.PENDING, reason=item.reason)
+    # What waits for leave to be mended is as it was found: a repair is that leave.
+    held = item if item is None or item.waits_for is not WaitsFor.REPAIR else None
+    if held is not None and held.state in (ItemState.PENDING, ItemState.FAILED):
+        return replace(one, outcome=Outcome.PENDING, reason=held.reason)
     if not repair:
         return replace(one, outcome=Outcome.FOUND, reason="")
     return replace(one, outcome=Outcome.QUEUED, reason="")

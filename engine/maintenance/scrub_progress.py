@@ -85,6 +85,8 @@ class ScrubProgress:
     next_ns: int = 0
     started_ns: int = 0
     finished_ns: int = 0
+    whole_ns: int = 0
+    """When one last ended that looked at everything; 0 is never."""
     done_fragments: int = 0
     total_fragments: int = 0
     done_bytes: int = 0

@@ -10,6 +10,7 @@ from engine.clock import Clock
 from engine.errors import UsageError
 from engine.maintenance.scrub_pace import ScrubPace
 from engine.maintenance.scrub_state import ScrubState
+from engine.maintenance.scrub_target import ALL
 from engine.metadata.tables import Tables
 from engine.policy.scrub_pacing import ScrubIntensity
 from engine.policy.scrub_schedule import (
@@ -86,7 +87,9 @@ class ScrubSettings:
         last_ns = state.last_full_ns
         if self.schedule.kind is ScheduleKind.NIGHTLY:
             # One that took longer than a day must not go on by day.
-            last_ns = max(last_ns, state.finished_ns)
+            last_ns = max(last_ns, state.whole_ns)
+            if state.target == str(ALL):
+                last_ns = max(last_ns, state.finished_ns)  # Nor one that was stopped begin anew.
         self._since_ns = min(self._since_ns, now_ns)
         if last_ns > now_ns:
             # The clock was set back behind the last start: count from here, once.

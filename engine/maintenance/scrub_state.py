@@ -45,6 +45,8 @@ class ScrubState:
     finished_ns: int = 0
     last_full_ns: int = 0
     """When the last scrub of the whole pool began; for the schedule."""
+    whole_ns: int = 0
+    """When one of the whole pool last came to its end."""
     done_fragments: int = 0
     total_fragments: int = 0
     done_bytes: int = 0

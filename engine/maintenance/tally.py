@@ -20,9 +20,12 @@ from engine.maintenance.queue import Work, WorkQueue
 from engine.maintenance.work_state import RoundTotals
 from engine.observe.metrics import Metrics
 from engine.policy.exposure import LOST
+from engine.policy.waiting import WaitsFor
 
 PUBLISH_S: Final = 0.25
 """Between two pictures of work in progress."""
+
+CANCELLED: Final = "cancelled: waits for resume, rebuild or a change of the disks"
 
 
 @dataclass(slots=True)
@@ -132,9 +135,18 @@ class Tally:
             self._in_hand.pop(work.extent_id, None)
         self._publish()
 
-    def hold_pending(self, work: Work, reason: str, *, room_bytes: int | None = None) -> None:
-        """Keep *work* until the facts change, or there is more room than *room_bytes*."""
-        self._hold(Held(work, ItemState.PENDING, reason, room_bytes=room_bytes))
+    def hold_pending(self, work: Work, reason: str, waits_for: WaitsFor) -> None:
+        """Keep *work* until the facts change."""
+        self._hold(Held(work, ItemState.PENDING, reason, waits_for=waits_for))
+
+    def hold_cancelled(self, work: Work) -> None:
+        """Keep *work* until the operator resumes, or the facts change."""
+        self.hold_pending(work, CANCELLED, WaitsFor.RESUME)
+
+    def hold_for_room(self, work: Work, reason: str, free_bytes: int) -> None:
+        """Keep *work* until the facts change, or there is more room than *free_bytes*."""
+        held = Held(work, ItemState.PENDING, reason, room_bytes=free_bytes, waits_for=WaitsFor.ROOM)
+        self._hold(held)
 
     def hold_lost(self, work: Work, reason: str) -> None:
         """Keep *work* as irrecoverable until the facts change."""
@@ -228,6 +240,7 @@ class Tally:
             done_items=totals.done_items,
             total_items=totals.done_items + len(self._queue) + waiting + len(running),
             pending_items=held.pending_count,
+            waits=held.waits(),
             failed_items=held.failed_count,
             lost_items=held.lost_count,
             done_bytes=done_bytes,
@@ -250,26 +263,26 @@ class Tally:
             for one in self._in_hand.values()
         ]
         for held in self.held.first(limit - len(items)):
-            exposure = LOST if held.lost else None
-            items.append(_item(held.work, held.state, reason=held.reason, exposure=exposure))
+            items.append(_held_item(held))
         items += [_item(work, ItemState.QUEUED) for work in self._queue.first(limit - len(items))]
         return tuple(items)
 
 
-def _item(
-    work: Work,
-    state: ItemState,
-    *,
-    done_bytes: int = 0,
-    reason: str = "",
-    exposure: int | None = None,
-) -> ItemProgress:
+def _held_item(held: Held) -> ItemProgress:
+    return replace(
+        _item(held.work, held.state),
+        reason=held.reason,
+        waits_for=held.waits_for if held.state is ItemState.PENDING else None,
+        exposure=LOST if held.lost else held.work.order.exposure,
+    )
+
+
+def _item(work: Work, state: ItemState, *, done_bytes: int = 0) -> ItemProgress:
     return ItemProgress(
         extent_id=work.extent_id,
         kind=str(work.order.kind),
         state=state,
-        exposure=work.order.exposure if exposure is None else exposure,
+        exposure=work.order.exposure,
         done_bytes=done_bytes,
         total_bytes=work.total_bytes,
-        reason=reason,
     )

@@ -14,11 +14,12 @@ from __future__ import annotations
 import stat
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 import apsw
 
-from engine.ids import ExtentId
+from engine.ids import ExtentId, InodeId
 from engine.metadata.policies import REDUNDANCY_NAME, decode_policy
 from engine.metadata.wal import ReaderPool
 from engine.model.redundancy import (
@@ -46,6 +47,11 @@ _EXTENTS: Final = (
     "SELECT extent, offset FROM segment WHERE map = ? AND offset > ? ORDER BY offset LIMIT ?"
 )
 
+_NOTES: Final = "SELECT extent, policy, segments FROM note WHERE extent >= ? AND extent < ?"
+_SEGMENTS: Final = (
+    "SELECT extent, count(*) FROM segment WHERE extent >= ? AND extent < ? GROUP BY extent"
+)
+
 
 def strength(redundancy: Redundancy) -> tuple[int, int, int]:
     """Return what orders policies: losses survived, then the fewer needed to read.
@@ -61,12 +67,27 @@ def strength(redundancy: Redundancy) -> tuple[int, int, int]:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumed:
+    """A policy as if it had been set; ``redundancy`` None as if the inode had none."""
+
+    inode_id: InodeId
+    redundancy: Redundancy | None
+
+
 class WantedRedundancy:
     """Answers for one extent at a time. ``refresh`` by one thread; the rest by any."""
 
-    def __init__(self, readers: ReaderPool, *, default: Callable[[], Redundancy]) -> None:
+    def __init__(
+        self,
+        readers: ReaderPool,
+        *,
+        default: Callable[[], Redundancy],
+        assumed: Assumed | None = None,
+    ) -> None:
         """*default* is the pool's policy."""
         self._readers: Final = readers
+        self._assumed: Final = assumed
         self._default: Final = default
         self._lock: Final = threading.Lock()
         self._policies: list[Redundancy] = []
@@ -89,6 +110,25 @@ class WantedRedundancy:
             query = "SELECT count(*) FROM segment WHERE extent = ?"
             segments = int(connection.execute(query, (extent_id,)).get)
         return noted if segments <= _number(row[1]) else max(noted, default, key=strength)
+
+    def of_each(self, extents: range) -> Callable[[ExtentId], Redundancy]:
+        """Return the answers for *extents*, all looked up at once, by the newest notes.
+
+        Those that are newer than the notes follow the pool in them.
+        """
+        default, bounds = self._default(), (extents.start, extents.stop)
+        with self._lock:
+            rows = list(self._notes.execute(_NOTES, bounds))
+            noted = [(row[0], self._policies[_number(row[1])], _number(row[2])) for row in rows]
+        counted = self._read(_SEGMENTS, bounds) if noted else []
+        counts = {row[0]: _number(row[1]) for row in counted}
+        found = {
+            extent_id: policy
+            if counts.get(extent_id, 0) <= segments
+            else max(policy, default, key=strength)
+            for extent_id, policy, segments in noted
+        }
+        return lambda extent_id: found.get(extent_id, default)
 
     def _unknown(self, extent_id: ExtentId, default: Redundancy) -> Redundancy:
         """Return the stronger of the pool's policy and what an extent was written with."""
@@ -141,12 +181,30 @@ class WantedRedundancy:
             cursor = _number(rows[-1][0])
             for inode, value, mode, map_id in rows:
                 redundancy = decode_policy(bytes(value) if isinstance(value, bytes) else None)
-                if redundancy is None:
-                    continue
-                if stat.S_ISDIR(_number(mode)):
-                    yield from ((redundancy, one) for one in self._below(_number(inode)))
-                elif _number(map_id):
-                    yield redundancy, _number(map_id)
+                if redundancy is not None and not self._is_assumed(inode):
+                    yield from self._maps_of(redundancy, inode, mode, map_id)
+        if self._assumed is not None and self._assumed.redundancy is not None:
+            inode = self._assumed.inode_id
+            for mode, map_id in self._read("SELECT mode, map FROM inode WHERE id = ?", (inode,)):
+                yield from self._maps_of(self._assumed.redundancy, inode, mode, map_id)
+
+    def _maps_of(
+        self, redundancy: Redundancy, inode: object, mode: object, map_id: object
+    ) -> Iterator[tuple[Redundancy, int]]:
+        """Yield the map of an inode, or of those that follow it, with its policy."""
+        if stat.S_ISDIR(_number(mode)):
+            yield from ((redundancy, one) for one in self._below(_number(inode)))
+        elif _number(map_id):
+            yield redundancy, _number(map_id)
+
+    def _is_assumed(self, inode: object) -> bool:
+        return self._assumed is not None and inode == self._assumed.inode_id
+
+    def _own(self, inode: object, value: object) -> Redundancy | None:
+        """Return the policy of an inode itself, whose attribute has *value*."""
+        if self._assumed is not None and self._is_assumed(inode):
+            return self._assumed.redundancy
+        return decode_policy(value if isinstance(value, bytes) else None)
 
     def _below(self, directory: int) -> Iterator[int]:
         """Yield the maps of the files that follow *directory*."""
@@ -156,8 +214,7 @@ class WantedRedundancy:
             while rows := self._read(_CHILDREN, (parent, name, REDUNDANCY_NAME, PIECE_ROWS)):
                 name = bytes(rows[-1][0]) if isinstance(rows[-1][0], bytes) else name
                 for _, inode, mode, map_id, follows, value in rows:
-                    own = decode_policy(value if isinstance(value, bytes) else None)
-                    if own is not None or follows != parent:
+                    if self._own(inode, value) is not None or follows != parent:
                         continue  # It decides for itself, or follows another directory.
                     if stat.S_ISDIR(_number(mode)):
                         waiting.append(_number(inode))

@@ -25,6 +25,7 @@ from engine.maintenance.batches import Batches, Look, LookAgain
 from engine.maintenance.compacting import Compacted, Compactor
 from engine.maintenance.desired import CHANGES, Action, PoolFacts
 from engine.maintenance.in_flight import EndedWork, InFlight
+from engine.maintenance.lending import Lending
 from engine.maintenance.mending import Mended, Mender
 from engine.maintenance.pacer import Pacer
 from engine.maintenance.queue import Work, WorkQueue
@@ -33,6 +34,7 @@ from engine.maintenance.scan import Difference
 from engine.maintenance.tally import Tally
 from engine.model.redundancy import fragment_count
 from engine.policy.pacing import Pace
+from engine.policy.placement import Purpose
 
 WINDOW_S: Final = 1.0
 """For how long one step keeps several extents in flight."""
@@ -107,6 +109,7 @@ class Working:
         self._stops: Final = stops
         self._in_flight: Final = InFlight()
         self._taken: dict[ExtentId, int] = {}
+        self.lending: Final = Lending(parts.room, parts.tables, parts.disks)
         self.mended = False
         """Something was committed since the last scan began."""
         self.on_mended: list[Callable[[ExtentId, int], None]] = []
@@ -161,29 +164,42 @@ class Working:
         works = tuple(work for work, _ in batch)
         records = [found.record for _, found in batch]
         live_bytes = sum(found.desired.live_bytes for _, found in batch)
-        if not self._has_room(*batch[0], length_bytes=live_bytes):
+        purpose = self._room_for_batch(*batch[0], live_bytes)
+        if purpose is None:
             for work in works[1:]:
                 self._queue.add(work)
             return
         for work in works:
             self._tally.begin(work)
-        self._in_flight.start(works, partial(self._compactor.compact, records, self._note_bytes))
+        compact = partial(self._compactor.compact, records, self._note_bytes, purpose=purpose)
+        self._in_flight.start(works, compact)
+
+    def _room_for_batch(self, work: Work, found: Difference, live_bytes: int) -> Purpose | None:
+        """Reserve or borrow room for a new extent; hold *work* when neither is to be had."""
+        file_bytes, count = _files_of(found, live_bytes)
+        try:
+            self._taken[work.extent_id] = self._room.take(file_bytes, count)
+            return Purpose.NEW_DATA
+        except NoSpaceError as error:
+            short = error
+        try:
+            self._taken[work.extent_id] = self.lending.take(work.extent_id, file_bytes, count)
+            return Purpose.COMPACTION
+        except NoSpaceError as error:
+            self._hold_for_room(work, NoSpaceError(f"{short}; {error}"))
+            return None
 
     def _has_room(self, work: Work, found: Difference, *, length_bytes: int) -> bool:
         """Reserve room for what *found* writes; hold *work* when there is none (P6)."""
-        record, desired = found.record, found.desired
-        form = desired.redundancy or record.redundancy
-        count = fragment_count(form) if desired.redundancy else len(desired.indexes)
-        size = fragment_file_bytes(form, length_bytes)
         try:
-            self._taken[work.extent_id] = self._room.take(size, count)
+            self._taken[work.extent_id] = self._room.take(*_files_of(found, length_bytes))
         except NoSpaceError as error:
             self._hold_for_room(work, error)
             return False
         return True
 
     def _hold_for_room(self, work: Work, error: NoSpaceError) -> None:
-        self._tally.hold_pending(work, str(error), room_bytes=self._room.free_bytes())
+        self._tally.hold_for_room(work, str(error), self._room.free_bytes())
 
     def _note_bytes(self, extent_id: ExtentId, done_bytes: int) -> None:
         """Hear of progress, in the thread that mends."""
@@ -216,6 +232,7 @@ class Working:
                 self._look_again(work.extent_id, facts)
         finally:
             self._room.give_back(self._taken.pop(leader), written=written)
+            self.lending.end(leader, moved=written)
 
     def _hold(self, work: Work, error: EngineError) -> None:
         """Keep *work* with the reason why it could not be done."""
@@ -252,3 +269,11 @@ class Working:
             if extent_id not in done.unfitting:
                 for hear in self.on_compacted:
                     hear(extent_id)
+
+
+def _files_of(found: Difference, length_bytes: int) -> tuple[int, int]:
+    """Return the bytes of each fragment file that *found* writes, and how many there are."""
+    desired = found.desired
+    form = desired.redundancy or found.record.redundancy
+    count = fragment_count(form) if desired.redundancy else len(desired.indexes)
+    return fragment_file_bytes(form, length_bytes), count

@@ -103,6 +103,21 @@ def copy_checkpoint(
     run_on(disks, target, lambda device: store_checkpoint(device, name, content))
 
 
+def began_anew(scan: DiskScan) -> bool:
+    """Whether a disk began anew with its newest checkpoint and still has what it had before.
+
+    A power cut between the two leaves that. Told from the scan of an open: a disk
+    that was there has the record of each checkpoint, too. Where anything on it is
+    damaged, a hole may be rot: then it is left for a scrub to find.
+    """
+    if scan.damage or scan.gaps or scan.unreadable or not scan.checkpoints:
+        return False
+    points = {point.root.generation for point in scan.checkpoints}
+    records = {root.generation for root in scan.roots}
+    newest = max(points)
+    return newest not in records and min(points | records) < newest
+
+
 def drop_passed(device: Device, held: Generation) -> None:
     """Let go of checkpoints from which no records lead on to *held*, and of records before.
 

@@ -30,13 +30,14 @@ from engine.format.checkpoint import check_checkpoint
 from engine.ids import DiskUuid, Epoch, Generation
 from engine.limits import CHECKPOINT_JOURNAL_BYTES, WAL_CHECKPOINT_BYTES
 from engine.metadata.chain import RecordSource
+from engine.metadata.comparison import differences
 from engine.metadata.containers import copy_database, pack_database, store_checkpoint
-from engine.metadata.database import open_reader
 from engine.metadata.disks import JournalDisks, run_on
 from engine.metadata.files import remove_database
+from engine.metadata.heeding import Heed
 from engine.metadata.quorum import JournalSet
 from engine.metadata.rebuild import Base, open_base, open_empty, replay
-from engine.metadata.replay import Head, differences
+from engine.metadata.replay import Head
 from engine.metadata.scan import open_stored, scan_checkpoints
 from engine.metadata.scratch import (
     CONTAINER_NAME,
@@ -92,13 +93,15 @@ def make_checkpoint(
     scratch: Path,
     quorum: JournalSet,
     wait_acknowledged: Callable[[Generation], None],
+    go_on: Heed = lambda: None,
 ) -> CheckpointMade:
     """Store a proved checkpoint of *database* on the members of *quorum*.
 
     *scratch* is a folder for two files as large as the database. Runs beside
     commits, whose room in *scratch* it leaves alone (P6); one caller at a time.
     Older checkpoints and journals go from the members that took it, where the
-    checkpoint before it is whole.
+    checkpoint before it is whole. *go_on* is asked every some milliseconds until
+    the checkpoint is stored, and what it raises ends the work, with nothing left.
 
     Raises:
         DamagedDatabaseError: the proof found a difference, named in the
@@ -108,25 +111,14 @@ def make_checkpoint(
             acknowledged; every journal stays.
         ScratchError: *scratch* refused, for want of room say; likewise.
     """
-    copy, proof = scratch / COPY_NAME, scratch / PROOF_NAME
-    require_checkpoint_room(database, scratch)
-    try:
-        head = copy_database(database, copy, heed=partial(require_room, scratch))
-        wait_acknowledged(head.generation)
-        require_room(scratch, copy.stat().st_size + WAL_CHECKPOINT_BYTES)
-        replayed = _prove(disks, copy, proof, head, quorum)
-        # Before the container is written: never more than two files of that size.
-        remove_database(proof)
-        require_room(scratch, copy.stat().st_size)
-        content = pack_database(copy, head, scratch / CONTAINER_NAME)
-    except (apsw.Error, OSError) as error:
-        raise ScratchError(f"no room for a checkpoint in {scratch}: {error}") from error
-    except CorruptionError:
-        # A scratch file that could not grow looks damaged, too.
+
+    def heed() -> None:
+        go_on()
         require_room(scratch)
-        raise
-    finally:
-        remove_scratch(scratch)
+
+    head, replayed, content = _make_proved(
+        disks, database, scratch, quorum, wait_acknowledged=wait_acknowledged, heed=heed
+    )
     name = checkpoint_name(head.generation, head.epoch)
     took = _store_everywhere(disks, quorum, name, content)
     if quorum.count(took) < quorum.acknowledging_count:
@@ -145,16 +137,51 @@ def make_checkpoint(
     )
 
 
-def _prove(disks: JournalDisks, copy: Path, proof: Path, head: Head, quorum: JournalSet) -> int:
+def _make_proved(
+    disks: JournalDisks,
+    database: Path,
+    scratch: Path,
+    quorum: JournalSet,
+    *,
+    wait_acknowledged: Callable[[Generation], None],
+    heed: Heed,
+) -> tuple[Head, int, memoryview]:
+    """Return the head of a proved copy, over how many roots, and its container.
+
+    Raises as ``make_checkpoint``. Nothing is left in *scratch*.
+    """
+    copy, proof = scratch / COPY_NAME, scratch / PROOF_NAME
+    require_checkpoint_room(database, scratch)
+    try:
+        head = copy_database(database, copy, heed=heed)
+        wait_acknowledged(head.generation)
+        require_room(scratch, copy.stat().st_size + WAL_CHECKPOINT_BYTES)
+        replayed = _prove(disks, copy, proof, head, quorum, heed)
+        # Before the container is written: never more than two files of that size.
+        remove_database(proof)
+        require_room(scratch, copy.stat().st_size)
+        return head, replayed, pack_database(copy, head, scratch / CONTAINER_NAME)
+    except (apsw.Error, OSError) as error:
+        raise ScratchError(f"no room for a checkpoint in {scratch}: {error}") from error
+    except CorruptionError:
+        # A scratch file that could not grow looks damaged, too.
+        require_room(scratch)
+        raise
+    finally:
+        remove_scratch(scratch)
+
+
+def _prove(
+    disks: JournalDisks, copy: Path, proof: Path, head: Head, quorum: JournalSet, heed: Heed
+) -> int:
     """Replay up to *head* in *proof* and compare; return how many roots it took."""
     summary = RootSummary(header=head.header, root_hash=head.root_hash, size_bytes=0)
-    sources = [_queued_source(disks, disk, scratch=proof.parent) for disk in quorum.disks]
+    sources = [_queued_source(disks, disk, heed) for disk in quorum.disks]
     connection = _open_previous(disks, quorum, proof, before=head.generation)
     with closing(connection):
         replayed = replay(connection, sources, summary)
         try:
-            with closing(open_reader(copy)) as made:
-                found = differences(connection, made)
+            found = differences(connection, copy, heed=heed)
         except apsw.Error as error:
             if is_of_scratch(error):
                 raise
@@ -195,10 +222,10 @@ def _checkpoints(device: Device) -> list[CheckpointSummary]:
     return list(scan_checkpoints(device))
 
 
-def _queued_source(disks: JournalDisks, disk: DiskUuid, *, scratch: Path) -> RecordSource:
+def _queued_source(disks: JournalDisks, disk: DiskUuid, heed: Heed) -> RecordSource:
     """Read the journal of *disk* through its queue, a bounded batch at a time.
 
-    What is read grows a file in *scratch*: none is read when that runs short.
+    *heed* is called before each batch is given out: what is read grows a file.
     """
 
     def read_batch(device: Device, start: Generation) -> list[tuple[Generation, bytes]]:
@@ -214,7 +241,7 @@ def _queued_source(disks: JournalDisks, disk: DiskUuid, *, scratch: Path) -> Rec
 
     def read(start: Generation) -> Iterator[tuple[Generation, bytes]]:
         while batch := run_on(disks, disk, partial(read_batch, start=start)):
-            require_room(scratch)
+            heed()
             yield from batch
             start = Generation(batch[-1][0] + 1)
 

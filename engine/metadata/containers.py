@@ -13,14 +13,12 @@ from engine.errors import DamagedDatabaseError, NameAbsentError, NameTakenError
 from engine.format.checkpoint import write_checkpoint
 from engine.metadata.database import open_reader
 from engine.metadata.files import remove_database
+from engine.metadata.heeding import Heed, heeding
 from engine.metadata.replay import Head, read_head
-from engine.metadata.scratch import Heed, ScratchError, is_of_scratch
-
-_HEED_STEPS = 1000
-"""Steps of SQLite's machine between two looks: some hundred rows, so at most a few MiB."""
+from engine.metadata.scratch import ScratchError, is_of_scratch
 
 
-def copy_database(source: Path, target: Path, *, heed: Heed | None = None) -> Head:
+def copy_database(source: Path, target: Path, *, heed: Heed = lambda: None) -> Head:
     """Copy the committed state of *source* to *target*, which is replaced.
 
     ``VACUUM INTO`` on a connection of its own: writers go on meanwhile, while
@@ -31,22 +29,12 @@ def copy_database(source: Path, target: Path, *, heed: Heed | None = None) -> He
         DamagedDatabaseError: pages fail their checksums, or there is no group.
         ScratchError: *target* could not be written, for want of room say.
     """
-    refusal: list[ScratchError] = []
-
-    def is_refused() -> bool:
-        try:
-            if heed is not None:
-                heed()
-        except ScratchError as error:
-            refusal.append(error)
-        return bool(refusal)
-
     remove_database(target)
     try:
         reader = open_reader(source)
         try:
-            reader.set_progress_handler(is_refused, _HEED_STEPS)
-            reader.execute("VACUUM INTO ?", (str(target),))
+            with heeding(reader, heed):
+                reader.execute("VACUUM INTO ?", (str(target),))
         finally:
             reader.close()
         copy = open_reader(target)
@@ -55,8 +43,6 @@ def copy_database(source: Path, target: Path, *, heed: Heed | None = None) -> He
         finally:
             copy.close()
     except apsw.Error as error:
-        if refusal:
-            raise refusal[0] from error
         if is_of_scratch(error):
             raise ScratchError(f"{target} could not be written: {error}") from error
         raise DamagedDatabaseError(f"metadata database {source}: {error}") from error

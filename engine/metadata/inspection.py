@@ -7,7 +7,7 @@ members still have what it took. Nothing is changed; damage is named.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
@@ -18,6 +18,7 @@ from engine.format.checkpoint import check_checkpoint
 from engine.format.label import decode_label
 from engine.ids import DiskUuid, Generation
 from engine.metadata.disks import JournalDisks, run_on
+from engine.metadata.heeding import Heed
 from engine.metadata.scan import summarize_entry
 from engine.metadata.summaries import CHECKPOINT_FOLDER, RootSummary
 from engine.units import MIB
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 BATCH_ROOTS: Final = 128
 BATCH_BYTES: Final = 4 * MIB
 """Records of one device call, and so in memory at once (P8)."""
-
-Heed = Callable[[], None]
-"""Called between device calls; may raise to interrupt."""
 
 
 class MetadataKind(StrEnum):

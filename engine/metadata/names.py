@@ -12,6 +12,7 @@ from engine.ids import InodeId
 from engine.limits import (
     STEP_ROWS_MAX,
     XATTR_BYTES_PER_INODE_MAX,
+    XATTR_LIST_BYTES_MAX,
     XATTR_STEP_BYTES,
     XATTRS_PER_INODE_MAX,
 )
@@ -139,14 +140,16 @@ class NameTable:
 
     def _require_xattr_room(self, inode_id: InodeId, name: bytes, wanted_bytes: int) -> None:
         # Bounded, since an older version let an inode have as many as it liked.
-        count, others_bytes = self._read(
-            "SELECT count(*), coalesce(sum(bytes), 0) FROM"
-            " (SELECT length(name) + length(value) AS bytes FROM xattr"
-            " WHERE inode = ? AND name <> ? LIMIT ?)",
+        count, others_bytes, list_bytes = self._read(
+            "SELECT count(*), coalesce(sum(bytes), 0), coalesce(sum(listed), 0) FROM"
+            " (SELECT length(name) + length(value) AS bytes, length(name) + 1 AS listed"
+            " FROM xattr WHERE inode = ? AND name <> ? LIMIT ?)",
             (inode_id, name, XATTRS_PER_INODE_MAX),
         ).get
-        if count >= XATTRS_PER_INODE_MAX or (
-            others_bytes + wanted_bytes > XATTR_BYTES_PER_INODE_MAX
+        if (
+            count >= XATTRS_PER_INODE_MAX
+            or others_bytes + wanted_bytes > XATTR_BYTES_PER_INODE_MAX
+            or list_bytes + len(name) + 1 > XATTR_LIST_BYTES_MAX
         ):
             raise NoSpaceError(f"inode {inode_id} has {count} attributes, {others_bytes} bytes")
 

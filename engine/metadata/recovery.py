@@ -12,6 +12,7 @@ tails out of the way, then the members, then the promise.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,9 +22,16 @@ from typing import Final
 import apsw
 
 from engine.device.protocol import Device
-from engine.errors import CorruptionError, DamagedDatabaseError, PoolError, QuorumError
+from engine.errors import (
+    CorruptionError,
+    DamagedDatabaseError,
+    DeviceError,
+    PoolError,
+    QuorumError,
+)
 from engine.ids import DiskUuid, Epoch, Generation
 from engine.metadata.bring import bring_members, set_stale_aside
+from engine.metadata.catchup import began_anew, drop_passed
 from engine.metadata.chain import RecordSource, journal_source, outbox_source
 from engine.metadata.containers import copy_database
 from engine.metadata.database import open_database
@@ -93,8 +101,10 @@ def open_metadata(
         DamagedRecordError: no reachable disk leads to the head.
         DeviceError: never; a disk that refuses is lagging.
     """
-    scans = scan_disks(devices)
-    local = scan_local(pool_dir / DATABASE_NAME)
+    with ThreadPoolExecutor(1, thread_name_prefix="local-scan") as beside:
+        scanning = beside.submit(scan_local, pool_dir / DATABASE_NAME)
+        scans = scan_disks(devices)
+    local = scanning.result()
     refuse_foreign_disks(scans, local)
     decision = choose_head(scans, local)
     head = decision.head
@@ -176,6 +186,7 @@ class _Opening:
                 is_forced=mode is OpenMode.FORCE,
             )
         self._events += told
+        self._drop_passed(held)
         self._clear_outbox(held)
         journal_set = None if mode is OpenMode.FORCE else self._head.header.journal_set
         promise_epoch(
@@ -261,6 +272,16 @@ class _Opening:
             devices=self._devices,
             sources=sources,
         )
+
+    def _drop_passed(self, held: set[DiskUuid]) -> None:
+        """End what a power cut interrupted on disks that began anew with a checkpoint (B3)."""
+        for scan in self._scans:
+            if scan.disk not in held or not began_anew(scan):
+                continue
+            try:
+                drop_passed(self._devices[scan.disk], self._head.generation)
+            except DeviceError as error:
+                self._events.append(f"disk {scan.disk}: what it had before stays: {error}")
 
     def _clear_outbox(self, held: set[DiskUuid]) -> None:
         """Drop what every quorum holds now; a forced open keeps it."""

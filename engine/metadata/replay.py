@@ -8,7 +8,6 @@ checked; any conflict aborts; and the number of rows must be the record's.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
 
 import apsw
 
@@ -140,36 +139,3 @@ def _check_follows(head: Head | None, record: RootRecord) -> None:
         raise DamagedRecordError(
             f"root {record.generation} does not follow generation {expected[0] - 1}"
         )
-
-
-_KEY_COLUMNS: Final = {
-    "dentry": "1, 2",
-    "xattr": "1, 2",
-    "segment": "1, 2",
-    "fragment": "1, 2",
-    "damage": "1, 2",
-    "staged": "1, 2",
-    "dropped": "1, 2, 3",
-}
-"""Columns of the keys that are more than the first one."""
-
-
-def differences(one: apsw.Connection, other: apsw.Connection) -> list[str]:
-    """Compare two databases table by table; return what differs, empty if nothing.
-
-    Streams both sides in key order, so memory does not grow with the pool (P8).
-    """
-    found: list[str] = []
-    for table in (*TRACKED_TABLES, "staged", "head"):
-        left = one.execute(f"SELECT * FROM {table} ORDER BY {_KEY_COLUMNS.get(table, '1')}")
-        right = other.execute(f"SELECT * FROM {table} ORDER BY {_KEY_COLUMNS.get(table, '1')}")
-        row = -1
-        for row, mine in enumerate(left):
-            theirs = right.fetchone()
-            if mine != theirs:
-                found.append(f"{table}: row {row} is {mine!r} here and {theirs!r} there")
-                break
-        else:
-            if right.fetchone() is not None:
-                found.append(f"{table}: more than {row + 1} rows there")
-    return found

@@ -9,7 +9,6 @@ given up, and removed.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -33,9 +32,6 @@ assert RESERVES_BEFORE > RESERVES_SPARED
 COPY_NAME: Final = "checkpoint.copy"
 PROOF_NAME: Final = "checkpoint.proof"
 CONTAINER_NAME: Final = "checkpoint.put"
-
-Heed = Callable[[], None]
-"""Called while a scratch file grows; raises ScratchError when it must not go on."""
 
 _DAMAGE: Final = frozenset(
     {

@@ -31,6 +31,8 @@ class DiskSpace:
     free_bytes: int
     total_bytes: int
     group: str
+    reserve_bytes: int = 0
+    """What is kept free besides, for deletes and commits."""
     spare: bool = False
     """It takes fragments only to heal."""
     replaces: Set[DiskId] = frozenset()
@@ -44,6 +46,8 @@ class Purpose(Enum):
     """Spares take none of it (H7)."""
     HEALING = auto()
     """Spares take what no ordinary disk can."""
+    COMPACTION = auto()
+    """As new data, and up to half of the reserves: it gives back more than it takes (P6)."""
 
 
 def choose_disks(
@@ -90,7 +94,8 @@ def choose_disks(
     planned: dict[str, int] = {}
     for disk in usable:
         share = planned.get(disk.group, 0) + 1
-        if disk.free_bytes < share * fragment_bytes:
+        lent_bytes = disk.reserve_bytes // 2 if purpose is Purpose.COMPACTION else 0
+        if disk.free_bytes + lent_bytes < share * fragment_bytes:
             continue
         planned[disk.group] = share
         ranked.append((used.get(disk.group, 0) + share, disk))

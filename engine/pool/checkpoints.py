@@ -6,6 +6,7 @@ import threading
 
 import apsw
 
+from engine import heap
 from engine.errors import EngineError
 from engine.ids import Generation
 from engine.metadata.checkpoint import due, make_checkpoint
@@ -25,13 +26,17 @@ OVERDUE_RATIO = 2
 """At so many times the bound an open makes a checkpoint before it serves anybody."""
 
 
+class _GivenUpError(ScratchError):
+    """The pool is being closed."""
+
+
 class CheckpointKeeper:
     """Makes a checkpoint when the journals have outgrown the last one.
 
     ``turn`` is of one thread, its own: copy and proof of a large database take
     minutes, in which repair goes on (P7). A failure is an event, and every journal
     stays until a checkpoint was proved. Where the pool directory has no room for
-    one, that is told once and looked at again each turn.
+    one, ``problem`` says so, and it is looked at again each turn.
     """
 
     def __init__(self, engine: Engine, *, journal_bytes: int) -> None:
@@ -39,8 +44,10 @@ class CheckpointKeeper:
         self._engine = engine
         self._bytes_before = journal_bytes
         self._wait_bytes = 0
-        self._told = False
+        self.problem = ""
+        """Why no checkpoint has room; empty where the last one was made. Read by any thread."""
         self._making = threading.Lock()
+        self._closing = threading.Event()
 
     def catch_up(self) -> None:
         """Make a checkpoint now if the journals are far over their bound.
@@ -82,6 +89,8 @@ class CheckpointKeeper:
             return self._try(journal_bytes)
         finally:
             self._making.release()
+            # A copy and its proof need much memory for a moment, and leave holes.
+            heap.give_back()
 
     def _try(self, journal_bytes: int) -> bool:
         """Make a checkpoint where there is room; return whether it was made."""
@@ -90,30 +99,22 @@ class CheckpointKeeper:
             # Costs nothing, so it needs no rest: a checkpoint follows as soon as it fits.
             require_checkpoint_room(base.database, base.pool_dir)
         except ScratchError as error:
-            self._tell_once(error)
+            self.problem = str(error)
             return False
         try:
             self._make()
+        except _GivenUpError:
+            return False
         except (EngineError, OSError, apsw.Error) as error:
             self._wait_bytes += RETRY_BYTES
             if isinstance(error, ScratchError):
-                self._tell_once(error)
+                self.problem = str(error)
             else:
                 base.events.record(EventSeverity.ERROR, "checkpoint", f"not made: {error}")
             return False
-        self._wait_bytes, self._told = 0, False
+        self._wait_bytes = 0
         self._bytes_before -= journal_bytes
         return True
-
-    def _tell_once(self, error: ScratchError) -> None:
-        """Tell that there is no room, until there was again."""
-        if not self._told:
-            self._told = True
-            self._engine.base.events.record(
-                EventSeverity.ERROR,
-                "checkpoint",
-                f"not made: {error}; the journals on the disks grow until there is room",
-            )
 
     def make(self) -> None:
         """Make a checkpoint now. Any thread, one at a time.
@@ -131,6 +132,14 @@ class CheckpointKeeper:
         finally:
             self._making.release()
 
+    def give_up(self) -> None:
+        """Make no more, and let one that is being made end soon: the journals have it all."""
+        self._closing.set()
+
+    def _require_open(self) -> None:
+        if self._closing.is_set():
+            raise _GivenUpError("the pool is being closed")
+
     def _make(self) -> None:
         base = self._engine.base
         shipper = base.shipper
@@ -145,7 +154,9 @@ class CheckpointKeeper:
             scratch=base.pool_dir,
             quorum=JournalSet.of(base.store.template),
             wait_acknowledged=wait,
+            go_on=self._require_open,
         )
+        self.problem = ""
         for text in made.damage:
             base.events.record(EventSeverity.WARNING, "checkpoint", text)
         base.events.record(

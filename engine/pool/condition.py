@@ -52,6 +52,7 @@ class ConditionSource:
             forced=base.store.template.forced,
             metadata_damage=base.store.rows.note.first,
             audit_problem=self._pool.audit.problem,
+            checkpoint_problem=self._pool.maintenance.checkpoints.problem,
             clock_jump_s=self._watch.jump_s(),
             heartbeats=self._pool.heartbeats(),
             created_ns=properties.created_ns,

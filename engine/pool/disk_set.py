@@ -348,6 +348,7 @@ class DiskSet:
                     free_bytes=disk.capacity.free_bytes - reserve_bytes(disk.capacity.total_bytes),
                     total_bytes=disk.capacity.total_bytes,
                     group=disk.capacity.group,
+                    reserve_bytes=reserve_bytes(disk.capacity.total_bytes),
                     spare=disk.marks.spare,
                     replaces=frozenset(
                         one for one, old in self._disks.items() if old.marks.replaced_by == disk_id

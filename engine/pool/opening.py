@@ -94,8 +94,8 @@ def open_on(
     try:
         metadata = open_metadata(pool_dir, devices, mode=mode)
     finally:
-        _leave_bounds(devices, opened)
-    for text in metadata.events:
+        slow = _leave_bounds(devices, opened)
+    for text in (*slow, *metadata.events):
         events.record(EventSeverity.WARNING, "open", with_disk_names(text, config.disks))
     disks = _make_disk_set(pool_dir, clock, metrics, events, on_corruption)
     connection = open_database(metadata.database)
@@ -154,17 +154,21 @@ def _make_disk_set(
 
 def _leave_bounds(
     devices: Mapping[DiskUuid, BoundedDevice], opened: dict[DiskUuid, OpenedDisk]
-) -> None:
+) -> list[str]:
     """End the bounds of the opening; a disk that hung counts as one that is not there.
 
-    A probe takes it in once it answers again.
+    A probe takes it in once it answers again. Returns what to tell: each that hung made
+    the open wait for one call, wherever in it that was.
     """
+    slow: list[str] = []
     for uuid, device in devices.items():
         if device.is_slow:
+            slow.append(f"disk {uuid} did not answer while the pool was opened; it is waited for")
             device.close()
             opened[uuid] = OpenedDisk(None, "it did not answer while the pool was opened")
         else:
             device.let_go()
+    return slow
 
 
 def _take_disks_in(

@@ -254,6 +254,7 @@ class Pool:
         self._closed = True
         engine = self.engine
         failure: EngineError | None = None
+        self.maintenance.checkpoints.give_up()
         self.maintenance.close()
         for keeper in (*self._keepers, self._checkpoint_keeper):
             keeper.stop(_THREAD_S_MAX)

@@ -33,14 +33,10 @@ class PoolRoom:
         Raises:
             NoSpaceError: it is promised to others; says how much is needed.
         """
-        space, redundancy = self._engine.space, self._engine.properties.redundancy
+        space = self._engine.space
         if not space.total_bytes:
             return 0
-        unit_bytes = fragment_file_bytes(redundancy, EXTENT_BYTES_MAX)
-        units = count * -(-file_bytes // unit_bytes)
-        if count >= (width := fragment_count(redundancy)):
-            # A whole extent: as ``extent_units`` counts one.
-            units = max(units // count, -(-count * file_bytes // (width * unit_bytes)))
+        units = self._units(file_bytes, count)
         try:
             space.reserve_units(units)
         except NoSpaceError:
@@ -48,8 +44,30 @@ class PoolRoom:
             try:
                 space.reserve_units(units)
             except NoSpaceError as error:
-                needed = format_bytes(units * unit_bytes)
+                needed = format_bytes(units * self._unit_bytes())
                 raise NoSpaceError(f"needs {needed} of room, beyond what is reserved") from error
+        return units
+
+    @property
+    def is_promised(self) -> bool:
+        """Whether room is reserved for anybody."""
+        return self._engine.space.is_promised
+
+    def lend(self, file_bytes: int, count: int) -> int:
+        """Reserve units that are not free; see ``Room.lend``."""
+        units = self._units(file_bytes, count)
+        self._engine.space.lend_units(units)
+        return units
+
+    def _unit_bytes(self) -> int:
+        return fragment_file_bytes(self._engine.properties.redundancy, EXTENT_BYTES_MAX)
+
+    def _units(self, file_bytes: int, count: int) -> int:
+        unit_bytes = self._unit_bytes()
+        units = count * -(-file_bytes // unit_bytes)
+        if count >= (width := fragment_count(self._engine.properties.redundancy)):
+            # A whole extent: as ``extent_units`` counts one.
+            units = max(units // count, -(-count * file_bytes // (width * unit_bytes)))
         return units
 
     def give_back(self, taken: int, *, written: bool) -> None:

@@ -45,6 +45,7 @@ class PlanView:
     """Why it is risky or blocked; what speaks for it when it is safe."""
     moves_extents: int = 0
     moves_bytes: int = 0
+    """On the disks: what is copied to others, or encoded anew for another policy."""
     targets: tuple[TargetView, ...] = ()
     duration_s: float | None = None
     """At the present rate and limit; None when nothing is known of it."""
@@ -124,9 +125,13 @@ class WhatIfView:
     free_bytes: int = 0
     rebuild_s: float | None = None
     may_fail_during: int = 0
-    """How many more disks may fail until then; -1 when something is lost at once."""
+    """How many more disks may fail until then; -1 exactly when something is lost at once."""
     healed: HealedView = HealedView()
     advice: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.lost_extents > 0) != (self.may_fail_during < 0):
+            raise ValueError("no number of further losses is borne where something is lost")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,11 +115,12 @@ MEANINGS: Final[Mapping[Code, Meaning]] = MappingProxyType(
         Code.PENDING: Meaning(
             word=_DEGRADED,
             severity=_WARNING,
-            title="a rebuild waits for disks or room",
-            cause="What is missing has no healthy disk to go to, or does not fit.",
+            title="a rebuild waits",
+            cause="What is missing has no healthy disk to go to or does not fit, or damage was"
+            " found that nobody asked to mend.",
             by_itself="It is tried again whenever disks or free space change, and not before.",
             impact="Everything can be read; redundancy stays less.",
-            action="Add a disk.",
+            action="Add a disk or free room; where damage waits, run a scrub with repair.",
         ),
         Code.DISK_FAILED: Meaning(
             word=_DEGRADED,
@@ -241,6 +242,16 @@ MEANINGS: Final[Mapping[Code, Meaning]] = MappingProxyType(
             impact="None while others are whole; metadata survives fewer losses.",
             action="Look at the disk the findings name, and scrub again.",
         ),
+        Code.CHECKPOINT_ROOM: Meaning(
+            word=_DEGRADED,
+            severity=_ERROR,
+            title="no room for a checkpoint",
+            cause="A checkpoint and its proof are as large as the database, and the pool directory"
+            " has no room for them beside what commits need.",
+            by_itself="It is looked at every second, and made as soon as it fits. Commits go on.",
+            impact="The journals on the disks grow, and the next open reads all of them.",
+            action="Make room in the file system of the pool directory.",
+        ),
         Code.JOURNALS_BEHIND: Meaning(
             word=_OK,
             severity=_WARNING,
@@ -290,8 +301,8 @@ MEANINGS: Final[Mapping[Code, Meaning]] = MappingProxyType(
             word=_OK,
             severity=_WARNING,
             title="a scrub is overdue",
-            cause="No scrub has ended for longer than its schedule, or for 35 days;"
-            " in a pool that had none yet the days count from its making.",
+            cause="No scrub of everything has come to its end for longer than its schedule, or"
+            " for 35 days; in a pool that had none yet the days count from its making.",
             by_itself="The schedule starts it when the pool is open; without one, nothing.",
             impact="Rot in data that is never read stays unseen.",
             action="Run a scrub, or set a schedule.",

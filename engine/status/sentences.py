@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from engine.status.answers import HealedView
+from engine.status.answers import WhatIfView
 from engine.status.views import ReconcileView
 
 NAMED_MAX: Final = 3
@@ -63,15 +63,19 @@ def countdown(work: ReconcileView) -> str:
 def more_may_fail(count: int) -> str:
     """Return how many more disks may fail, as the rest of a sentence.
 
-    >>> more_may_fail(1)
-    '1 more disk may fail'
+    >>> more_may_fail(0), more_may_fail(1), more_may_fail(2)
+    ('no more disk may fail', '1 more disk may fail', '2 more disks may fail')
     """
+    if count <= 0:
+        return "no more disk may fail"
     return f"{count} more {'disk' if count == 1 else 'disks'} may fail"
 
 
-def healed_sentence(healed: HealedView) -> str:
-    """Return how the pool stands after the rebuild, in one line."""
-    parts = [more_may_fail(healed.may_fail)]
+def healed_sentence(answer: WhatIfView) -> str:
+    """Return how the pool, or what would be left of it, stands after the rebuild, in one line."""
+    healed = answer.healed
+    left = "of what is left, " if answer.lost_extents else ""
+    parts = [left + more_may_fail(healed.may_fail)]
     if healed.short_extents:
         parts.append(f"{healed.short_extents} extents go on lacking fragments")
     if healed.narrowed_extents:

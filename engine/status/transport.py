@@ -131,7 +131,11 @@ def _record(expected: type, value: Json) -> object:
     hints = _field_types(expected)
     if not isinstance(value, dict) or value.keys() != hints.keys():
         raise ForeignReplyError(f"the fields are not those of {expected.__name__}")
-    return expected(**{name: _build(hint, value[name]) for name, hint in hints.items()})
+    values = {name: _build(hint, value[name]) for name, hint in hints.items()}
+    try:
+        return expected(**values)
+    except ValueError as error:
+        raise ForeignReplyError(str(error)) from error
 
 
 def describe_error(error: EngineError) -> dict[str, Json]:

@@ -14,9 +14,9 @@ from typing import Final
 from engine.model.disk import DiskState
 from engine.policy.capacity import reserve_bytes
 from engine.policy.health import DEFAULT_THRESHOLDS, Observation, is_slow
-from engine.policy.ordering import WorkKind
 from engine.status.catalog import MEANINGS
 from engine.status.codes import Code
+from engine.status.pending import compaction_sentence, pending_advice, pending_sentence
 from engine.status.sentences import countdown, counted, joined, progress, span
 from engine.status.views import (
     CapacityView,
@@ -26,7 +26,6 @@ from engine.status.views import (
     ReconcileView,
     ScrubView,
     VerdictView,
-    WorkState,
 )
 
 STUCK_S: Final = 10.0
@@ -82,6 +81,7 @@ class PoolCondition:
     forced: bool = False
     metadata_damage: str = ""
     audit_problem: str = ""
+    checkpoint_problem: str = ""
     clock_jump_s: float = 0.0
     heartbeats: Mapping[str, float] = field(default_factory=dict)
     """Seconds since each thread's last turn, beyond the rest it asked for."""
@@ -93,7 +93,10 @@ class PoolCondition:
 def conditions_of(condition: PoolCondition) -> tuple[VerdictView, ...]:
     """Return everything that is not well or worth knowing, worst first."""
     found = sorted(_findings(condition), key=lambda one: _ORDER[one[0]])
-    return tuple(told(code, sentence, subject=subject) for code, subject, sentence in found)
+    return tuple(
+        told(code, sentence, subject=subject, action=advice_of(code, condition))
+        for code, subject, sentence in found
+    )
 
 
 def verdict_of(condition: PoolCondition) -> VerdictView:
@@ -104,14 +107,24 @@ def verdict_of(condition: PoolCondition) -> VerdictView:
     return told(Code.ALL_WELL, _all_well(condition))
 
 
-def told(code: Code, sentence: str, *, subject: str = "") -> VerdictView:
-    """Return *sentence* with what the catalog says of *code*."""
+def advice_of(code: Code, condition: PoolCondition) -> str:
+    """Return what helps in this very case; empty where the catalog's advice always does."""
+    if code is Code.PENDING:
+        return pending_advice(condition.reconcile)
+    answering = all(one.present and one.state is not DiskState.FAILED for one in condition.disks)
+    if code is Code.AT_RISK and condition.damaged_fragments and answering:
+        return "Run a scrub with repair now."
+    return ""
+
+
+def told(code: Code, sentence: str, *, subject: str = "", action: str = "") -> VerdictView:
+    """Return *sentence* with what the catalog says of *code*; *action* takes its advice's place."""
     meaning = MEANINGS[code]
     return VerdictView(
         word=meaning.word,
         code=str(code),
         sentence=sentence,
-        action=meaning.action,
+        action=action or meaning.action,
         subject=subject,
     )
 
@@ -162,7 +175,8 @@ def _data_findings(condition: PoolCondition) -> Iterator[Finding]:
         fragments = counted(condition.damaged_fragments, "fragment")
         yield Code.DAMAGED, "", f"{fragments} damaged; every file can be read."
     if condition.full:
-        yield Code.POOL_FULL, "", "No more data fits with the redundancy asked for."
+        text = f"No more data fits with the redundancy asked for.{compaction_sentence(work)}"
+        yield Code.POOL_FULL, "", text
     elif capacity.free_bytes < NEARLY_FULL_RATIO * capacity.total_bytes:
         free = 100 * capacity.free_bytes / capacity.total_bytes
         yield Code.POOL_NEARLY_FULL, "", f"The pool is nearly full: {free:.0f} % is free."
@@ -262,13 +276,8 @@ def _work_findings(condition: PoolCondition) -> Iterator[Finding]:
         yield Code.REBUILD_CANCELLED, "", "The rebuild was cancelled by the operator."
     elif work.active and lacking:
         yield Code.REBUILDING, "", progress(work)
-    pending = [item for item in work.items if item.state is WorkState.PENDING]
-    # What waits to be compacted lacks nothing either.
-    compacting = sum(item.kind == WorkKind.COMPACT for item in pending)
-    if work.pending_items > compacting:
-        reason = next((one.reason for one in pending if one.kind != WorkKind.COMPACT), "")
-        extents = counted(work.pending_items - compacting, "extent")
-        yield Code.PENDING, "", f"{extents} pending: {reason}."
+    if text := pending_sentence(work):
+        yield Code.PENDING, "", text
     if work.failed_items:
         extents = counted(work.failed_items, "extent")
         yield Code.REBUILD_FAILING, "", f"{extents} could not be mended."
@@ -282,15 +291,15 @@ def _scrub_findings(condition: PoolCondition) -> Iterator[Finding]:
         files = counted(scrub.metadata_damaged, "journal or checkpoint file")
         yield Code.JOURNAL_FILES_DAMAGED, "", f"{files} damaged; others hold the same."
     late_s = (now_ns - scrub.next_ns) / _NS if scrub.next_ns else 0.0
-    # A pool that was never scrubbed is as unread as it is old.
-    since_ns = scrub.finished_ns or condition.created_ns
+    # A pool that was never wholly scrubbed is as unread as it is old.
+    since_ns = scrub.whole_ns or condition.created_ns
     age_s = (now_ns - since_ns) / _NS if since_ns else 0.0
     if scrub.running or (late_s <= SCRUB_GRACE_S and age_s <= SCRUB_DUE_S):
         return
-    if scrub.finished_ns:
-        text = f"The last scrub ended {span(age_s)} ago."
+    if scrub.whole_ns:
+        text = f"The last scrub of everything ended {span(age_s)} ago."
     elif age_s > SCRUB_DUE_S:
-        text = f"No scrub has ended yet, and the pool is {span(age_s)} old."
+        text = f"No scrub of everything has ended yet, and the pool is {span(age_s)} old."
     else:
         text = "The scheduled scrub is late."
     yield Code.SCRUB_OVERDUE, "", text
@@ -299,6 +308,8 @@ def _scrub_findings(condition: PoolCondition) -> Iterator[Finding]:
 def _journal_findings(condition: PoolCondition) -> Iterator[Finding]:
     for name in condition.journals_missing:
         yield Code.JOURNALS_SHORT, name, f"Journal disk {name} does not answer."
+    if problem := condition.checkpoint_problem:
+        yield Code.CHECKPOINT_ROOM, "", f"No checkpoint is made, and journals grow: {problem}."
     for name in condition.journals_behind:
         yield Code.JOURNALS_BEHIND, name, f"Journal disk {name} lags behind."
 

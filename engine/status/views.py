@@ -11,6 +11,7 @@ from enum import IntEnum, StrEnum
 from typing import Final
 
 from engine.model.disk import DiskState, Tier
+from engine.policy.waiting import WaitCount
 
 VIEW_SCHEMA: Final = 1
 """Grows when a field of ``PoolView`` goes or changes its meaning; new fields do not count."""
@@ -231,6 +232,8 @@ class ReconcileView:
     done_items: int = 0
     total_items: int = 0
     pending_items: int = 0
+    waits: tuple[WaitCount, ...] = ()
+    """What the pending ones wait for, most of them first."""
     failed_items: int = 0
     done_bytes: int = 0
     total_bytes: int = 0
@@ -298,6 +301,8 @@ class ScrubView:
     repair: bool = False
     started_ns: int = 0
     finished_ns: int = 0
+    whole_ns: int = 0
+    """When one last ended that looked at everything; 0 is never."""
     done_fragments: int = 0
     total_fragments: int = 0
     done_bytes: int = 0

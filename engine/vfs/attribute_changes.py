@@ -11,6 +11,7 @@ from __future__ import annotations
 import stat
 from dataclasses import replace
 
+from engine.errors import NotPermittedError
 from engine.model.inode import Inode
 from engine.vfs.interface import AttributeChanges, Caller
 
@@ -22,6 +23,9 @@ def changed(
 
     Asking for the size a file has moves no time: the kernel, which keeps the
     times of files, moves none either, and would be told another one later.
+
+    Raises:
+        NotPermittedError: what the kernel leaves to us to refuse, and only that.
     """
     is_resized = changes.size is not None and changes.size != size_before
     mode = _mode_after(inode, changes, caller)
@@ -45,16 +49,41 @@ def changed(
 def _mode_after(inode: Inode, changes: AttributeChanges, caller: Caller) -> int:
     mode = inode.mode
     if changes.mode is not None:
-        return stat.S_IFMT(mode) | stat.S_IMODE(changes.mode)
+        mode = stat.S_IFMT(mode) | stat.S_IMODE(changes.mode)
     if stat.S_ISDIR(mode):
         return mode
+    if changes.mode is not None:
+        # Also a mode by which the kernel ends suid: it thinks of sgid with execution only.
+        return mode & ~_mark_to_end(mode, inode, caller)
+    if _gives_to_nobody_else(changes, mode):
+        mark = _mark_to_end(mode, inode, caller)
+        if mark and caller.uid not in (0, inode.uid):
+            raise NotPermittedError(f"sgid of inode {inode.inode_id} is its owner's to end")
+        return mode & ~mark
     if changes.ends_privileges:
         return mode & ~(stat.S_ISUID | stat.S_ISGID)
     # A new owner ends privileges whoever gives it; a new size unless root sets it.
     has_new_owner = changes.uid is not None or changes.gid is not None
     if has_new_owner or (changes.size is not None and caller.uid != 0):
-        return without_privileges(mode, is_member=caller.uid == 0 or caller.gid == inode.gid)
+        return without_privileges(mode, is_member=caller.is_member_of(inode.gid))
     return mode
+
+
+def _mark_to_end(mode: int, inode: Inode, caller: Caller) -> int:
+    """Return sgid where it marks *mode* and *caller* may not keep it, else 0."""
+    is_marked = mode & (stat.S_ISGID | stat.S_IXGRP) == stat.S_ISGID
+    return stat.S_ISGID if is_marked and not caller.is_member_of(inode.gid) else 0
+
+
+def _gives_to_nobody_else(changes: AttributeChanges, mode: int) -> bool:
+    """Whether this is a chown without a new owner.
+
+    The kernel tells the time of change alone, and of what is no regular file
+    nothing at all; what has suid, or sgid with execution, it has ended itself.
+    """
+    if changes.ends_privileges:
+        return not stat.S_ISREG(mode)
+    return changes.ctime_ns is not None and changes == AttributeChanges(ctime_ns=changes.ctime_ns)
 
 
 def without_privileges(mode: int, *, is_member: bool) -> int:

@@ -1,4 +1,9 @@
-"""What inodes were that have ended, for questions that come late."""
+"""What inodes were that have ended, for questions and changes that come late.
+
+The kernel may still write their times back; refusing that would be kept as a
+write error of the whole mount and come out of the next syncfs. And programs
+still hold them: a directory that was removed, a FIFO, what O_PATH leads to.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +28,11 @@ class EndedInodes:
         if len(self._kept) >= ENDED_KEPT_MAX:
             del self._kept[next(iter(self._kept))]
         self._kept[inode.inode_id] = replace(inode, nlink=0)
+
+    def change(self, inode: Inode) -> None:
+        """Whoever still holds *inode* changed its attributes; nobody else sees that."""
+        if inode.inode_id in self._kept:
+            self._kept[inode.inode_id] = inode
 
     def take_back(self, inode_id: InodeId) -> None:
         """It did not end: the operation was undone."""

@@ -29,6 +29,7 @@ from engine.limits import (
     XATTR_VALUE_BYTES_MAX,
 )
 from engine.metadata.store import OVERFULL_AT_ONCE_RATIO
+from engine.model.inode import Inode
 from engine.vfs.attribute_changes import changed
 from engine.vfs.files import TailLeftError
 from engine.vfs.handles import OpenHandle
@@ -50,6 +51,7 @@ READ_AHEAD_THREADS: Final = 4
 FILES_SHOWN_MAX: Final = 2**48
 """Inode numbers do not run out; statfs wants some figure."""
 
+_READS_UNNOTICED: Final = OpenMode.WRITE | OpenMode.UNNOTICED
 _RENAME_TRIES_MAX: Final = 3
 _THE_KERNEL: Final = Caller(0, 0)
 
@@ -221,9 +223,9 @@ class EngineFileSystem:
             if time_ns is not None and not -(2**63) <= time_ns < 2**63:
                 raise InvalidArgumentError(f"the time {time_ns} ns is out of range")
         with self._store.lock:
-            ended = self._tree.ended(inode_id)
+            ended = self._tree.ended.get(inode_id)
             if ended is not None and changes.size is None and not self._handles.is_open(inode_id):
-                return Attributes(ended, 0)
+                return Attributes(self._changed_at_the_end(ended, changes, caller), 0)
         with self._store.operation():
             size = changes.size
             before = None if size is None else self._files.resize(inode_id, size)
@@ -234,6 +236,15 @@ class EngineFileSystem:
             inode = changed(inode, changes, caller, size_before=before, now_ns=now_ns)
             self._inodes.update(inode)
             return self._tree.attributes(inode)
+
+    def _changed_at_the_end(self, ended: Inode, changes: AttributeChanges, caller: Caller) -> Inode:
+        """Change what is only remembered, for whoever still holds it; under the lock."""
+        if changes.mtime_ns is not None and changes.atime_ns is None:
+            return ended  # The kernel writes times back, which nobody sees but itself.
+        now_ns = self._clock.now_ns()
+        ended = changed(ended, changes, caller, size_before=None, now_ns=now_ns)
+        self._tree.ended.change(ended)
+        return ended
 
     def set_xattr(self, inode_id: InodeId, name: bytes, value: bytes) -> None:
         self._begin_change()
@@ -251,10 +262,6 @@ class EngineFileSystem:
     # Files
 
     def open(self, inode_id: InodeId, how: OpenMode) -> OpenedFile:
-        if how & OpenMode.TRUNCATE:
-            keeps = bool(how & OpenMode.PRIVILEGED)
-            changes = AttributeChanges(size=0, ends_privileges=not keeps)
-            self.set_attributes(inode_id, changes, _THE_KERNEL)
         with self._store.lock:
             self._files.regular(inode_id)
             return self._add_handle(inode_id, how)
@@ -299,7 +306,7 @@ class EngineFileSystem:
         self._read_ops.add()
         self._read_bytes.add(length)
         # The kernel reads for a write, too, so only what is open for reading alone counts.
-        if opened.how & OpenMode.WRITE:
+        if opened.how & _READS_UNNOTICED:
             return
         with self._store.lock:
             self._tree.accessed.note(self._tree.inode(opened.inode_id))

@@ -8,7 +8,7 @@ All are thread-safe. Errors are ``engine.errors`` classes only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import Flag, auto
 from typing import NewType, Protocol
@@ -25,6 +25,12 @@ class Caller:
 
     uid: int
     gid: int
+    further_groups: Callable[[], Collection[int]] = tuple
+    """Asked for only where they decide: the kernel does not send them along."""
+
+    def is_member_of(self, gid: int) -> bool:
+        """Whether *gid* is one of the caller's groups; root is in every group."""
+        return self.uid == 0 or self.gid == gid or gid in self.further_groups()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +62,10 @@ class OpenMode(Flag):
 
     READ = auto()
     WRITE = auto()
-    TRUNCATE = auto()
     DIRECT = auto()
     """The opener asked for O_DIRECT: write() must hear errors itself."""
-    PRIVILEGED = auto()
-    """Who opens is root: TRUNCATE leaves suid and sgid alone."""
+    UNNOTICED = auto()
+    """The opener asked for O_NOATIME: reading moves no access time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +239,7 @@ class FileSystem(Protocol):
     # Files
 
     def open(self, inode_id: InodeId, how: OpenMode) -> OpenedFile:
-        """Quick: open a regular file; truncates when asked."""
+        """Quick: open a regular file."""
 
     def release(self, handle: HandleId) -> None:
         """Quick: close the handle; the last one of an unlinked inode ends it."""

@@ -56,6 +56,11 @@ class SpaceAccount:
             self._landed_before = landed_before
 
     @property
+    def is_promised(self) -> bool:
+        """Whether room is reserved for anything that is not on the disks yet."""
+        return self._taken > 0
+
+    @property
     def landed(self) -> int:
         """Units that ever landed."""
         return self._landed
@@ -80,6 +85,17 @@ class SpaceAccount:
         with self._lock:
             if self._free_extents() < units:
                 raise NoSpaceError(f"no room for {units} more extents")
+            self._taken += units
+
+    def lend_units(self, units: int) -> None:
+        """Reserve so many units that are not free, or raise NoSpaceError and reserve nothing.
+
+        For what comes out of the disks' own reserves and gives back more than it takes.
+        Never while anything is promised: both might be written to the same room (P6).
+        """
+        with self._lock:
+            if self._taken:
+                raise NoSpaceError(f"{self._taken} extents are promised to others")
             self._taken += units
 
     def _fitting_units(self, redundancy: Redundancy | None) -> int:

@@ -25,7 +25,7 @@ from engine.errors import (
     TooManyLinksError,
 )
 from engine.ids import NO_MAP, ROOT_INODE, InodeId
-from engine.limits import LINKS_MAX, SYMLINK_BYTES_MAX
+from engine.limits import DIRECTORY_LINKS_MAX, LINKS_MAX, SYMLINK_BYTES_MAX
 from engine.metadata.tables import Tables
 from engine.model.inode import DirectoryEntry, Inode
 from engine.vfs.access_times import AccessTimes
@@ -55,7 +55,7 @@ class Tree:
         self._pending = pending
         self._clock = clock
         self._is_open = is_open
-        self._ended = EndedInodes()
+        self.ended = EndedInodes()
         self.accessed = AccessTimes(tables.store, tables.inodes, clock)
 
     # Look
@@ -156,8 +156,8 @@ class Tree:
         if directory.mode & stat.S_ISGID:
             gid = directory.gid
             mode |= stat.S_ISGID if is_directory else 0
-        if is_directory and directory.nlink >= LINKS_MAX:
-            raise TooManyLinksError(f"directory {parent} has {directory.nlink} links")
+        if is_directory:
+            self._refuse_full(directory)
         now = self._clock.now_ns()
         inode = Inode(
             inode_id=self._store.new_inode_id(),
@@ -184,6 +184,11 @@ class Tree:
         self._inodes.update(
             replace(directory, mtime_ns=now, ctime_ns=now, nlink=directory.nlink + links)
         )
+
+    def _refuse_full(self, directory: Inode) -> None:
+        if directory.nlink >= DIRECTORY_LINKS_MAX:
+            text = f"directory {directory.inode_id} has {directory.nlink} links"
+            raise TooManyLinksError(text)
 
     def _refuse_removed(self, directory: Inode) -> None:
         if directory.nlink < 2:
@@ -271,19 +276,11 @@ class Tree:
             self._names.forget(inode.inode_id)
         self._inodes.delete(inode.inode_id)
         self.accessed.forget(inode.inode_id)
-        self._ended.add(inode)
-        self._store.on_undo(partial(self._ended.take_back, inode.inode_id))
-
-    def ended(self, inode_id: InodeId) -> Inode | None:
-        """Return what an inode was that ended a while ago.
-
-        The kernel may still write its times back; refusing that would be kept
-        as a write error of the whole mount and come out of the next syncfs.
-        """
-        return self._ended.get(inode_id)
+        self.ended.add(inode)
+        self._store.on_undo(partial(self.ended.take_back, inode.inode_id))
 
     def last_attributes(self, inode_id: InodeId) -> Attributes:
-        if (inode := self.ended(inode_id)) is None:
+        if (inode := self.ended.get(inode_id)) is None:
             raise StaleHandleError(f"inode {inode_id} is gone")
         return Attributes(inode, 0)
 
@@ -324,6 +321,8 @@ class Tree:
                 return
         if stat.S_ISDIR(inode.mode):
             self._refuse_loop(inode.inode_id, new_parent)
+            if target is None and parent != new_parent:
+                self._refuse_full(directory)
         if target is not None:
             self._replace(inode, target, new_parent)
         else:

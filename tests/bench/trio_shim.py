@@ -65,6 +65,7 @@ class TrioShim:
     def __init__(self) -> None:
         self._descriptors = Descriptors()
         self._limits = {pool: trio.CapacityLimiter(pool.value) for pool in Pool}
+        self._sharing: dict[Callable[[], None], trio.Event] = {}
         self._token: trio.lowlevel.TrioToken | None = None
         self._burst = 0
 
@@ -107,6 +108,19 @@ class TrioShim:
         """Return an event of trio's that other threads may set."""
         assert self._token is not None
         return _TrioWake(self._token)
+
+    async def offload_once(self, pool: Pool, function: Callable[[], None], /) -> None:
+        """Run *function* once for all who ask meanwhile."""
+        ended = self._sharing.get(function)
+        if ended is not None:
+            await ended.wait()
+            return
+        ended = self._sharing[function] = trio.Event()
+        try:
+            await self.offload(pool, function)
+        finally:
+            del self._sharing[function]
+            ended.set()
 
     def call_soon(self, function: Callable[[], None]) -> None:
         """Run *function* on trio's thread."""

@@ -8,6 +8,7 @@ from engine.status.answers import (
     AgeBucketView,
     AuditView,
     DirectoryEntryView,
+    HealedView,
     Judgement,
     ScrubHistoryView,
     ScrubRunView,
@@ -129,7 +130,7 @@ PLACE = replace(
 DATA_LOSS = WhatIfView(
     disks=("d0", "d1"),
     judgement=Judgement.BLOCKED,
-    sentence="38 files would lose data.",
+    sentence="61.0 GiB in 1,204 extents could not be read any more.",
     lost_extents=1_204,
     lost_bytes=61 * GIB,
     exposed_extents=9_880,
@@ -141,7 +142,9 @@ DATA_LOSS = WhatIfView(
     free_bytes=4 * TIB,
     fits=False,
     rebuild_s=22_800.0,
-    advice="Let the rebuild end first.",
+    may_fail_during=-1,
+    healed=HealedView(redundancy="rs:1+2", width=3, may_fail=0, short_extents=9_880),
+    advice="Do not take d0, d1 away; drain one of them first, and wait until it is empty.",
 )
 
 AUDIT = (

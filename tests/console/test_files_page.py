@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from dynamicfs_tui.console.file_tree import FileTree, TreeRow
 from dynamicfs_tui.console.glyphs import ASCII
+from engine.units import GIB
 from tests.console.canned import CannedControl
 from tests.console.canned_places import damaged, entry, full_control
 from tests.console.driving import Driver, drive
@@ -152,10 +154,15 @@ def test_what_is_below_the_cursor_is_verified_after_a_plan() -> None:
 
 def test_redundancy_is_asked_for_planned_and_set() -> None:
     control = full_control()
+    control.files.plan = replace(
+        control.files.plan, moves_extents=1_400, moves_bytes=11 * GIB, duration_s=600.0
+    )
 
     async def script(driver: Driver) -> None:
         await go(driver, "6", "j", "j", "L", *"copies:3", "enter")
         await driver.until("SAFE: it survives the loss of 2 disks, as now")
+        assert "11.0 GiB in 1,400 extents" in driver.text()
+        assert "about 10m" in driver.text()
         assert "dynamicfs change-policy /srv/pool /vm copies:3" in driver.text()
         await go(driver, "y")
 

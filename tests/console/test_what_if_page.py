@@ -61,6 +61,9 @@ def test_a_loss_is_said_in_bytes_files_and_paths(size: tuple[int, int]) -> None:
         assert "the pool becomes read-only" in screen
         assert LOST_PATH in screen
         assert "and 36 more" in screen
+        assert "more disks may fail" not in screen
+        assert "meanwhile" not in screen
+        assert "of what is left, no more disk may fail" in " ".join(screen.split())
 
     drive(control, script, size=size)
 

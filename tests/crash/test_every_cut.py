@@ -24,7 +24,7 @@ from tests.simulation.workload_runs import DISKS, Run, judge_run
 SEEDS: Final = [int(os.environ["DYNAMICFS_SEED"])] if "DYNAMICFS_SEED" in os.environ else range(4)
 SOAK_S: Final = float(os.environ.get("DYNAMICFS_SOAK_S", "600"))
 STEPS: Final = 60
-CUTS: Final = 10
+CUTS: Final = 6
 SAMPLES_PER_CUT: Final = 2
 
 

@@ -35,9 +35,9 @@ from tests.simulation.workload_runs import DISKS, record, record_recovery
 SEEDS: Final = [int(os.environ["DYNAMICFS_SEED"])] if "DYNAMICFS_SEED" in os.environ else range(2)
 SOAK_S: Final = float(os.environ.get("DYNAMICFS_SOAK_S", "600"))
 STEPS: Final = 40
-FIRST_CUTS: Final = 3
+FIRST_CUTS: Final = 2
 SECOND_CUTS: Final = 3
-PAIR_CUTS: Final = 6
+PAIR_CUTS: Final = 4
 
 
 @pytest.fixture(autouse=True)

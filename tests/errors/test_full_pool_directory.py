@@ -11,8 +11,13 @@ from typing import Final
 import pytest
 
 from engine.errors import EngineError, NoSpaceError
+from engine.observe.events import Event, EventSeverity
 from engine.pool import checkpoints
+from engine.pool.condition_watch import CALM_LOOKS, ConditionWatch
 from engine.pool.config import RESERVE_NAME
+from engine.pool.verbs import PoolVerbs
+from engine.status.catalog import MEANINGS
+from engine.status.codes import Code
 from engine.units import KIB, MIB
 from tests.e2e.harness import run_tool
 from tests.errors.runs import check_reopened
@@ -72,6 +77,7 @@ def test_a_checkpoint_without_room_is_told_once_and_repair_goes_on(
 ) -> None:
     monkeypatch.setattr(checkpoints, "due", lambda **_sizes: True)
     life = Life(template, template.files)
+    watch = ConditionWatch(PoolVerbs(life.pool, mountpoint=str).view, life.pool.engine.base.events)
     try:
         _leave_room(template.place / "pool", LEFT_BYTES)
         next((template.place / "disk1").glob("fragments/*/*")).unlink()
@@ -80,7 +86,12 @@ def test_a_checkpoint_without_room_is_told_once_and_repair_goes_on(
         for _ in range(100):
             life.pool.maintenance.checkpoints.turn()
             life.pool.maintenance.turn()
+        for _ in range(CALM_LOOKS):
+            watch.turn()
 
+        told = _events_with(life, Code.CHECKPOINT_ROOM)
+        assert [event.severity for event in told] == [EventSeverity.ERROR]
+        assert MEANINGS[Code.CHECKPOINT_ROOM].action in told[0].text
         assert life.events().count("no room for a checkpoint") == 1
         assert life.pool.maintenance.scrub.progress().repaired == 1
 
@@ -88,9 +99,16 @@ def test_a_checkpoint_without_room_is_told_once_and_repair_goes_on(
         life.pool.maintenance.checkpoints.turn()
 
         assert "proved over" in life.events()
+        for _ in range(CALM_LOOKS):
+            watch.turn()
+        assert len(_events_with(life, Code.CHECKPOINT_ROOM)) == 2  # And that it is over.
     finally:
         life.pool.close()
     check_reopened(template, template.files)
+
+
+def _events_with(life: Life, code: Code) -> list[Event]:
+    return [event for event in life.pool.engine.base.events.since(0) if event.code == code]
 
 
 def _leave_room(folder: Path, room_bytes: int) -> None:

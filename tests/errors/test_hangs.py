@@ -72,6 +72,29 @@ def test_each_single_call_can_hang(
     assert sweep(run, *setting, kind=Kind.HANG, lasting=lasting, disk=DISK, stride=1)
 
 
+@pytest.mark.parametrize("nth", [3, 7, 11])
+def test_a_disk_that_hangs_within_an_open_costs_it_one_wait_and_is_told(
+    setting: tuple[Template, TroublePlan], nth: int
+) -> None:
+    """At its journal; then behind the scan: as it is to take the epoch, and half-way."""
+    template, plan = setting
+    template.fresh()
+    plan.arm(Trouble(kind=Kind.HANG, nth=nth, lasting=Lasting.STAYS, disk=DISK))
+    life = Life(template, template.files)
+    try:
+        waits = list(plan.met)
+        (there,) = [
+            one for one in life.pool.engine.base.disks.presences() if one.record.name == "d2"
+        ]
+
+        assert len(waits) == 1
+        assert "d2 did not answer while the pool was opened" in life.events()
+        assert "did not answer" in there.reason
+    finally:
+        plan.calm()
+        life.pool.close()
+
+
 def test_a_disk_that_hangs_is_named_and_comes_back_by_itself(
     setting: tuple[Template, TroublePlan],
 ) -> None:

@@ -113,7 +113,7 @@ def test_a_copy_of_the_database_stops_growing_when_room_runs_short(tmp_path: Pat
             raise ScratchError("no room")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("engine.metadata.containers._HEED_STEPS", 20)
+        patch.setattr("engine.metadata.heeding._HEED_STEPS", 20)
         with pytest.raises(ScratchError, match="no room"):
             copy_database(pool.database, copy, heed=heed)
 

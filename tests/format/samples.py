@@ -110,7 +110,8 @@ ROOTS = st.builds(
     high_water=st.builds(HighWater, extent=U64, layout=U64, inode=U64, map=U64, cookie=U64),
     row_count=U64,
     previous_hash=HASHES,
-    changeset=st.binary(max_size=300),
+    changeset=st.binary(max_size=300)
+    | st.binary(min_size=10, max_size=30).map(lambda row: row * 2000),
     staged=st.binary(max_size=300),
     forced=st.booleans(),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 from dataclasses import replace
 
@@ -9,9 +10,10 @@ import pytest
 from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
+from zstandard import ZstdCompressor, ZstdDecompressor
 
 from engine.errors import DamagedRecordError
-from engine.format.root import decode_root, encode_root, root_hash
+from engine.format.root import decode_root, decode_root_header, encode_root, root_hash
 from engine.format.staged import (
     StagedDelete,
     StagedOperation,
@@ -28,6 +30,10 @@ OPERATIONS: list[StagedOperation] = [
     StagedPut(MapId(258), 65_536, b"some"),
     StagedDelete(MapId(1), 2**40),
 ]
+
+
+ZSTD_FRAME_OF_A_TEBIBYTE = struct.pack("<IBQ", 0xFD2FB528, 0b1110_0000, 2**40)
+"""The beginning of a frame (RFC 8878): magic, single segment, length in 8 bytes."""
 
 
 def resealed(data: bytes, offset: int, content: bytes) -> bytes:
@@ -72,6 +78,48 @@ def test_a_root_record_comes_back_as_it_was(record: RootRecord) -> None:
     assert decode_root(memoryview(bytearray(data))) == record
 
 
+def test_a_long_changeset_is_stored_compressed_and_a_short_one_as_it_is() -> None:
+    rows = b"".join(b"row %06d of a table" % number for number in range(4000))
+
+    data = encode_root(replace(ROOT, changeset=rows))
+
+    (flags,) = struct.unpack_from("<H", data, 10)
+    (stored_bytes,) = struct.unpack_from("<Q", data, 160)
+    start = 176 + 7 + 16 * 7
+    assert flags == 0b11
+    assert stored_bytes < len(rows) / 3
+    assert ZstdDecompressor().decompress(data[start : start + stored_bytes]) == rows
+    assert struct.unpack_from("<H", encode_root(ROOT), 10) == (0b01,)
+
+
+def test_changes_that_do_not_get_shorter_are_stored_as_they_are() -> None:
+    noise = random.Random(1).randbytes(20_000)
+
+    data = encode_root(replace(ROOT, changeset=noise))
+
+    assert struct.unpack_from("<H", data, 10) == (0b01,)
+    assert decode_root(data).changeset == noise
+
+
+@given(ROOTS)
+def test_a_header_is_the_record_without_its_changes(record: RootRecord) -> None:
+    header = decode_root_header(encode_root(record))
+
+    assert header == replace(record, changeset=b"", staged=b"")
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [b"no zstd frame", ZstdCompressor().compress(b"x" * 9)[:-1], ZSTD_FRAME_OF_A_TEBIBYTE],
+    ids=["no frame", "cut off", "too long"],
+)
+def test_a_compressed_changeset_that_is_none_is_damage(stored: bytes) -> None:
+    data = encode_root(replace(ROOT, changeset=stored, forced=True))
+
+    with pytest.raises(DamagedRecordError, match="changeset"):
+        decode_root(resealed(data, 10, b"\x03\x00"))
+
+
 def test_every_flipped_bit_of_a_root_record_is_damage() -> None:
     for _, damaged in flips_of_each_bit(encode_root(ROOT)):
         with pytest.raises(DamagedRecordError):
@@ -93,7 +141,7 @@ def test_a_root_record_of_any_other_length_is_damage() -> None:
     [
         (0, b"DFS-FRAG", "another kind of record"),
         (8, b"\2\0", "version 2 is not known"),
-        (10, b"\3\0", "flags 0x3"),
+        (10, b"\5\0", "flags 0x5"),
         (16, b"\0", "instead of"),
         (74, b"\5\0", "do not add up"),
         (160, b"\xff" * 8, "do not add up"),

@@ -263,8 +263,6 @@ class TreeFileSystem:
     def open(self, inode_id: InodeId, how: OpenMode) -> OpenedFile:
         with self.lock:
             node = self._node(inode_id)
-            if how & OpenMode.TRUNCATE:
-                self._resize(node, 0)
             node.opened += 1
             handle = HandleId(self._next_number())
             self.handles[handle] = inode_id

@@ -16,10 +16,11 @@ from engine.errors import (
     StaleHandleError,
 )
 from engine.limits import STAGED_FSYNC_BYTES_MAX
-from engine.vfs.interface import AttributeChanges, OpenMode
+from engine.vfs.interface import AttributeChanges, Caller, OpenMode
 from tests.model.machine_base import BOTH, DATA, KEPT_MAX, NOBODY, OFFSETS, PICKS, Kept, MachineBase
 from tests.model.model_tree import Node
 
+STRANGER = Caller(77, 77)
 BIG = STAGED_FSYNC_BYTES_MAX + 4321
 """More than fsync stages, so that it seals the builder instead."""
 
@@ -89,10 +90,10 @@ class DataVerbs(MachineBase):
         self.note(node, modified=(node,))
 
     @rule(pick=PICKS)
-    def open_truncating(self, pick: int) -> None:
+    def empty_by_a_stranger(self, pick: int) -> None:
+        """As O_TRUNC does it, for somebody who is neither root nor of the file's group."""
         node = self.file(pick)
-        fs = self.pool.filesystem
-        fs.release(fs.open(node.inode_id, OpenMode.WRITE | OpenMode.TRUNCATE).handle)
+        self.pool.filesystem.set_attributes(node.inode_id, AttributeChanges(size=0), STRANGER)
         had_privileges = node.mode & (stat.S_ISUID | stat.S_ISGID)
         node.mode &= ~had_privileges
         if had_privileges and not node.data:

@@ -24,6 +24,9 @@ PATHS_MAX: Final = 40
 SLOTS: Final = range(5)
 
 NAMES: Final = (b"a", b"b", b"c", b"d", b"\xff\xfe\x01", b"with space", b"line\nend", b"...")
+NAMES_BELOW: Final = (*NAMES, b".", b"..", b"missing/x", b"n" * 256)
+"""What is looked for below a descriptor."""
+
 ODD_ENDS: Final = (b"/", b"/.", b"/..", b"/x", b"/missing/x", b"//b")
 ODD_PATHS: Final = (
     b"",
@@ -39,8 +42,7 @@ ODD_PATHS: Final = (
     b"here/a",
 )
 TARGETS: Final = (b"a", b"b/c", b"../a", b"nowhere", b".", b"t" * 4095, b"t" * 4096, b"", b"loop")
-FILE_MODES: Final = (0o644, 0o600, 0o666, 0o755, 0o4755, 0o2755, 0o6777, 0o1777, 0, 0o070)
-"""sgid without execution marks mandatory locking; test_privileges has it."""
+FILE_MODES: Final = (0o644, 0o600, 0o666, 0o755, 0o4755, 0o2755, 0o6777, 0o1777, 0, 0o070, 0o6666)
 DIRECTORY_MODES: Final = (0o755, 0o777, 0o2777, 0o2775, 0o1777, 0o700, 0o750, 0o3777)
 KINDS: Final = (
     stat.S_IFREG,
@@ -63,9 +65,9 @@ OPEN_FLAGS: Final = (
     os.O_SYNC,
     os.O_CREAT | os.O_DIRECTORY,
 )
+FURTHER_FLAGS: Final = (0, 0, 0, 0, os.O_TRUNC, os.O_APPEND, os.O_EXCL, os.O_NOATIME)
 ATTRIBUTES: Final = (
-    b"user.a",
-    b"user.b",
+    *(b"user.a", b"user.a", b"user.a", b"user.a", b"user.a", b"user.a", b"user.b", b"user.b"),
     b"user.",
     b"user." + b"x" * 250,
     b"user." + b"x" * 251,
@@ -84,6 +86,7 @@ _WEIGHTED: Final = (
     *NAME_VERBS,
     *DESCRIPTOR_VERBS,
     *("open", "open", "open", "open", "write", "write", "pwrite", "pread", "mkdir", "rename"),
+    *("open_folder", "open_folder", "rmdir", "setxattr"),
     *("rename", "link", "chmod", "chown", "unlink", "mkdir", "truncate", "utime", "symlink"),
 )
 
@@ -109,8 +112,10 @@ class Generator:
         return Step(
             verb=verb,
             person=person,
-            path=self._path(there, self._share_of_new(verb)),
-            other=self._path(there, 0.6) if verb != "list_going" else one.choice(NAMES),
+            path=self._path_of(verb, there),
+            other=self._path(there, 0.6)
+            if verb not in ("list_going", "rename_at")
+            else one.choice(NAMES),
             slot=one.choice(SLOTS),
             flags=self._flags(verb),
             mode=mode,
@@ -123,8 +128,15 @@ class Generator:
             times_ns=(one.randrange(LONG_AGO_NS), one.randrange(LONG_AGO_NS))
             if is_time_set
             else None,
-            umask=one.choice((0o022, 0o022, 0, 0o022 if mode & stat.S_ISGID else 0o077)),
+            umask=one.choice((0o022, 0o022, 0, 0o077)),
         )
+
+    def _path_of(self, verb: str, there: Sequence[bytes]) -> bytes:
+        if verb.endswith("_at"):
+            return self._random.choice(NAMES_BELOW)
+        if verb == "open_folder" and self._folders:
+            return self._random.choice(self._folders)
+        return self._path(there, self._share_of_new(verb))
 
     def _share_of_new(self, verb: str) -> float:
         return {"mkdir": 0.7, "mknod": 0.7, "symlink": 0.7, "open": 0.3}.get(verb, 0.05)
@@ -145,18 +157,18 @@ class Generator:
     def _flags(self, verb: str) -> int:
         one = self._random
         match verb:
-            case "open":
+            case "open" | "open_at" | "reopen":
                 access = one.choice((os.O_RDONLY, os.O_WRONLY, os.O_RDWR, os.O_RDWR))
-                return int(access | one.choice((0, *OPEN_FLAGS)) | one.choice((0, 0, *OPEN_FLAGS)))
+                return int(access | one.choice((0, *OPEN_FLAGS)) | one.choice(FURTHER_FLAGS))
             case "rename":
                 return one.choice((0, 0, 0, 1, 2, 2, 3, 8))
-            case "setxattr":
+            case "setxattr" | "fsetxattr":
                 return one.choice((0, 0, os.XATTR_CREATE, os.XATTR_REPLACE))
             case "mknod":
                 return os.makedev(7, one.choice((0, 300)))
             case "seek":
                 return one.choice((os.SEEK_SET, os.SEEK_CUR, os.SEEK_END, 9))
-            case "copy_range":
+            case "copy_range" | "sendfile" | "rename_at":
                 return one.choice(SLOTS)
             case _:
                 return one.randrange(2)
@@ -164,7 +176,7 @@ class Generator:
     def _mode(self, verb: str) -> int:
         one = self._random
         match verb:
-            case "mkdir":
+            case "mkdir" | "mkdir_at":
                 return one.choice(DIRECTORY_MODES)
             case "mknod":
                 return one.choice(KINDS) | one.choice(FILE_MODES)
@@ -185,6 +197,6 @@ class Generator:
         one = self._random
         if verb == "symlink":
             return one.choice(TARGETS)
-        if verb == "setxattr":
+        if verb in ("setxattr", "fsetxattr"):
             return bytes([one.randrange(256)]) * one.choice((0, 1, 9, 300, 65_537))
         return bytes([one.randrange(1, 256)]) * one.choice(SIZES)

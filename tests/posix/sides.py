@@ -17,6 +17,14 @@ _AT_FDCWD: Final = -100
 _PAGE_BYTES: Final = 4096
 _MAPPED_BYTES_MAX: Final = 1 << 20
 
+_UTIME_NOW: Final = (1 << 30) - 1
+_UTIME_OMIT: Final = (1 << 30) - 2
+
+
+class _Moment(ctypes.Structure):
+    _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
+
+
 Result: TypeAlias = "None | bool | int | bytes | tuple[Result, ...]"
 """What a call gives back, in a form that can be compared."""
 
@@ -60,8 +68,39 @@ class Side:
 
     def open(self, slot: int, path: bytes, flags: int, mode: int) -> None:
         """Open *path* into *slot*, in place of what was there."""
+        self._keep(slot, os.open(self.at(path), flags, mode))
+
+    def _keep(self, slot: int, opened: int) -> None:
         self.close(slot)
-        self.slots[slot] = os.open(self.at(path), flags, mode)
+        self.slots[slot] = opened
+
+    def folder(self, slot: int) -> int:
+        """Return a descriptor of a directory where any is open, else one of anything.
+
+        Raises:
+            OSError: EBADF; nothing is open.
+        """
+        folders = [fd for _, fd in sorted(self.slots.items()) if _is_directory(fd)]
+        return folders[slot % len(folders)] if folders else self.fd(slot)
+
+    def reopen(self, slot: int, flags: int) -> None:
+        """Open what *slot* holds once more, whether or not it has a name, in its place."""
+        before = self.fd(slot)
+        number = next(number for number, fd in self.slots.items() if fd == before)
+        self.slots[number] = os.open(f"/proc/self/fd/{before}", flags)
+        os.close(before)
+
+    def open_below(self, slot: int, path: bytes, flags: int, mode: int) -> None:
+        """Open *path*, which begins at the directory in *slot*, into *slot*."""
+        self._keep(slot, os.open(path, flags, mode, dir_fd=self.folder(slot)))
+
+    def set_one_time(self, path: bytes, which: int, seconds: int) -> None:
+        """Call utimensat(2) for the access or the modification time alone; 0 s means now."""
+        wanted = _Moment(seconds, 0 if seconds else _UTIME_NOW)
+        moments = (_Moment * 2)(_Moment(0, _UTIME_OMIT), _Moment(0, _UTIME_OMIT))
+        moments[which] = wanted
+        if _libc.utimensat(_AT_FDCWD, self.at(path), moments, 0):
+            raise OSError(ctypes.get_errno(), "utimensat")
 
     def rename(self, old: bytes, new: bytes, flags: int) -> None:
         """Call renameat2(2)."""
@@ -83,6 +122,10 @@ class Side:
         """Close every descriptor."""
         for slot in list(self.slots):
             self.close(slot)
+
+
+def _is_directory(fd: int) -> bool:
+    return stat.S_ISDIR(os.fstat(fd).st_mode)
 
 
 def look(seen: os.stat_result) -> tuple[int, ...]:

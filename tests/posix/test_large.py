@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from engine.limits import LINKS_MAX
 from engine.units import GIB, KIB, MIB
 from tests.posix.sides import Side
+from tests.posix.streams import Stream
 
 pytestmark = pytest.mark.fuse
 
@@ -60,7 +62,7 @@ def test_holes_stay_holes_and_blocks_count_what_was_written(folder: Path) -> Non
         for number in range(8):
             os.pwrite(fd, data, number * MIB)
 
-    # While it is open for writing the kernel shows the blocks of when it was opened.
+    # While it is open for writing the kernel hears of blocks a little later.
     assert path.stat().st_size == 7 * MIB + 64 * KIB
     assert path.stat().st_blocks * BLOCK_BYTES == 8 * 64 * KIB
     os.truncate(path, MIB)
@@ -99,15 +101,32 @@ def test_a_directory_of_two_hundred_thousand_names_is_listed_while_it_changes(fo
     _list_while_names_change(folder, 200_000)
 
 
-def test_a_position_in_a_directory_is_gone_back_to(folder: Path) -> None:
+def test_positions_in_a_directory_stay_good_while_names_go_and_come(folder: Path) -> None:
     for number in range(300):
         os.mknod(folder / f"name{number}")
+    stream = Stream(folder)
+    try:
+        positions, names = [], []
+        while True:
+            positions.append(stream.tell())
+            if (name := stream.next_name()) is None:
+                break
+            names.append(name)
+        gone = next(at for at in range(150, 200) if names[at].startswith(b"name"))
+        (folder / os.fsdecode(names[gone])).unlink()
+        os.mknod(folder / "new")
 
-    with os.scandir(folder) as entries:
-        first = [entry.name for entry in entries]
+        for at in (0, 1, 299, 100, gone + 1, 7):
+            stream.seek(positions[at])
+            assert stream.next_name() == names[at]
+        stream.seek(positions[gone])
+        assert stream.next_name() == names[gone + 1]
+        stream.seek(positions[0])
+        again = [stream.next_name() for _ in range(len(names))]
+    finally:
+        stream.close()
 
-    assert first == os.listdir(folder)
-    assert len(first) == 300
+    assert set(again) == {*names, b"new"} - {names[gone]}
 
 
 def test_the_links_of_a_directory_are_its_directories_and_two(folder: Path) -> None:
@@ -134,6 +153,27 @@ def test_a_file_takes_as_many_links_as_ext4_and_refuses_the_next(folder: Path) -
     with pytest.raises(OSError, match="Too many links"):
         (folder / "one too many").hardlink_to(folder / "file")
     assert (folder / "file").stat().st_nlink == LINKS_MAX
+
+
+def test_all_attributes_that_a_file_takes_are_listed(folder: Path) -> None:
+    path = folder / "file"
+    path.touch()
+    names = [f"user.{number:0240d}" for number in range(400)]
+
+    taken = {name for name in names if _set_attribute(path, name) == 0}
+
+    assert {_set_attribute(path, name) for name in names if name not in taken} == {errno.ENOSPC}
+    assert 250 < len(taken) < 300
+    assert set(os.listxattr(path)) == taken
+
+
+def _set_attribute(path: Path, name: str) -> int:
+    """Return the errno, 0 where it was set."""
+    try:
+        os.setxattr(path, name, b"")
+    except OSError as error:
+        return error.errno or 0
+    return 0
 
 
 def test_names_are_any_bytes_but_slash_and_nul(folder: Path) -> None:

@@ -9,11 +9,13 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from tests.e2e.harness import wait_for
 from tests.posix.sides import Side
 
 pytestmark = pytest.mark.fuse
@@ -118,15 +120,48 @@ def test_a_descriptor_of_a_path_keeps_no_removed_file(folder: Path) -> None:
 
         assert os.fstat(fd).st_nlink == 0
         assert _name_of(lambda: os.open(f"/proc/self/fd/{fd}", os.O_RDONLY)) == "ESTALE"
+        os.chmod(f"/proc/self/fd/{fd}", 0o751)
+        assert stat.S_IMODE(os.fstat(fd).st_mode) == 0o751
 
 
-def test_blocks_are_counted_when_a_file_is_closed(folder: Path) -> None:
+def test_extended_attributes_of_what_was_removed_are_gone(folder: Path) -> None:
+    (folder / "dir").mkdir()
+    with _opened(folder / "dir", os.O_RDONLY | os.O_DIRECTORY) as fd:
+        (folder / "dir").rmdir()
+
+        assert _name_of(lambda: os.listxattr(fd)) == "ESTALE"
+        assert _name_of(lambda: os.setxattr(fd, "user.a", b"")) == "ESTALE"
+
+
+def test_blocks_of_a_file_that_stays_open_are_told_while_it_grows(folder: Path) -> None:
     with _opened(folder / "file") as fd:
-        os.write(fd, b"x" * 50_000)
-        os.fsync(fd)
-        assert os.fstat(fd).st_blocks == 0
+        for size in (50_000, 5_000_000):
+            os.pwrite(fd, b"x" * size, 0)
+            os.fsync(fd)
 
-    assert (folder / "file").stat().st_blocks * 512 >= 50_000
+            wait_for(f"{size} bytes are in st_blocks", partial(_counts, fd, size))
+
+
+def _counts(fd: int, size: int) -> bool:
+    return size <= os.fstat(fd).st_blocks * 512 < size + 512
+
+
+def test_an_attribute_to_be_made_and_replaced_at_once_is_made(folder: Path) -> None:
+    (folder / "file").touch()
+    both = os.XATTR_CREATE | os.XATTR_REPLACE
+
+    assert _name_of(lambda: os.setxattr(folder / "file", "user.a", b"1", both)) == "done"
+    assert _name_of(lambda: os.setxattr(folder / "file", "user.a", b"2", both)) == "EEXIST"
+    assert os.getxattr(folder / "file", "user.a") == b"1"
+
+
+def test_listing_moves_the_access_time_whatever_the_opener_asked_for(folder: Path) -> None:
+    os.utime(folder, (1, 2))
+
+    with _opened(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOATIME) as fd:
+        os.listdir(fd)
+
+    assert folder.stat().st_atime > 1
 
 
 def test_truncating_to_the_size_it_has_leaves_the_times_of_a_file(folder: Path) -> None:

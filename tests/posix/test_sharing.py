@@ -6,6 +6,7 @@ import ctypes
 import errno
 import mmap
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -115,6 +116,39 @@ def test_truncating_by_another_opener_is_seen_by_the_first(folder: Path) -> None
         assert os.fstat(one).st_size == 3
 
 
+def test_a_direct_opener_and_a_cached_one_show_one_file(folder: Path) -> None:
+    path = folder / "file"
+    path.write_bytes(b"a" * 8192)
+    with (
+        _opened(path, os.O_RDWR) as cached,
+        _opened(path, os.O_RDWR | os.O_DIRECT) as direct,
+        mmap.mmap(-1, 4096) as page,
+    ):
+        os.pwrite(cached, b"cached", 4000)
+        assert os.preadv(direct, [page], 0) == 4096
+        assert page[3990:4010] == b"a" * 10 + b"cached" + b"a" * 4
+
+        page[:] = b"d" * 4096
+        assert os.pwrite(direct, page, 4096) == 4096
+        assert os.pread(cached, 20, 4086) == b"a" * 10 + b"d" * 10
+        os.ftruncate(cached, 5)
+        assert os.preadv(direct, [page], 0) == 5
+        assert os.preadv(direct, [page], 4096) == 0
+
+
+def test_what_a_mapping_leaves_behind_the_end_is_never_seen(folder: Path) -> None:
+    path = folder / "file"
+    path.write_bytes(b"a" * 100)
+    with _opened(path, os.O_RDWR) as fd:
+        with mmap.mmap(fd, 100) as view:
+            first = ctypes.c_char.from_buffer(view)
+            ctypes.memmove(ctypes.addressof(first) + 90, b"b" * 110, 110)
+            del first
+        os.ftruncate(fd, 4096)
+
+        assert os.pread(fd, 4096, 0) == b"a" * 90 + b"b" * 10 + bytes(3996)
+
+
 def test_a_shared_mapping_and_a_descriptor_show_one_file(folder: Path) -> None:
     path = folder / "file"
     path.write_bytes(b"a" * 10_000)
@@ -172,6 +206,46 @@ def test_a_removed_directory_takes_no_names_and_lists_none(folder: Path) -> None
             os.mkdir("x", dir_fd=fd)
         with pytest.raises(FileNotFoundError):
             os.open("x", os.O_CREAT | os.O_WRONLY, dir_fd=fd)
+
+
+@pytest.mark.parametrize("kind", ["directory", "fifo"])
+def test_what_is_removed_while_open_takes_attributes_as_on_a_plain_file_system(
+    kind: str, folder: Path, plain: Path
+) -> None:
+    seen = []
+    for path in (folder / "gone", plain / "gone"):
+        if kind == "directory":
+            path.mkdir()
+        else:
+            os.mkfifo(path)
+        with _opened(path, os.O_RDONLY | os.O_NONBLOCK) as fd:
+            path.rmdir() if kind == "directory" else path.unlink()
+
+            os.fchmod(fd, 0o2751)
+            os.fchown(fd, 5, 6)
+            os.utime(fd, (7, 8))
+
+            now = os.fstat(fd)
+            seen.append((now.st_mode, now.st_uid, now.st_gid, now.st_atime, now.st_mtime))
+
+    assert seen[0] == seen[1]
+
+
+def test_a_socket_on_the_mount_is_connected_to(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)  # A path to a socket is short.
+    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
+        server.bind("socket")
+        server.listen()
+        client.connect("socket")
+        with server.accept()[0] as accepted:
+            client.sendall(b"hello")
+            assert accepted.recv(10) == b"hello"
+
+    with socket.socket(socket.AF_UNIX) as late, pytest.raises(ConnectionRefusedError):
+        late.connect("socket")
+    assert (folder / "socket").is_socket()
 
 
 def test_fsync_of_a_directory_is_answered(folder: Path) -> None:

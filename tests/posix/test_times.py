@@ -56,6 +56,20 @@ def test_reading_a_file_from_the_pool_moves_its_access_time(folder: Path) -> Non
     assert (after.st_mtime_ns, after.st_ctime_ns) == (before.st_mtime_ns, before.st_ctime_ns)
 
 
+def test_reading_with_o_noatime_moves_no_access_time(folder: Path) -> None:
+    path = folder / "file"
+    path.write_bytes(b"content")
+    fd = os.open(path, os.O_RDONLY | os.O_NOATIME)
+    os.fsync(fd)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    before = path.stat().st_atime_ns
+
+    os.read(fd, 7)
+    os.close(fd)
+
+    assert path.stat().st_atime_ns == before
+
+
 def test_access_times_that_moved_or_were_set_are_there_after_a_new_mount(
     open_pool: LivePool, folder: Path
 ) -> None:

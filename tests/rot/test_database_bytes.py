@@ -10,11 +10,11 @@ import pytest
 
 from engine.errors import DamagedDatabaseError
 from engine.metadata.database import DATABASE_PAGE_BYTES, open_database, open_reader
-from engine.metadata.replay import differences
 from engine.metadata.scan import scan_local
 from engine.metadata.summaries import LocalState
 from tests.rot.flips import PATTERNS, pattern_at
 from tests.rot.rotten_pool import Place, Samples
+from tests.unit.metadata.compared import differences
 
 DATABASE: Final = "pool/metadata.db"
 LOG: Final = "pool/metadata.db-wal"

@@ -286,7 +286,7 @@ def test_what_if_tells_what_would_be_lost_by_name(
         ),
         (
             HealedView(narrowed_extents=3),
-            "0 more disks may fail; 3 extents lie on fewer disks;"
+            "no more disk may fail; 3 extents lie on fewer disks;"
             " too few disks are left for new data",
         ),
     ],

@@ -51,7 +51,7 @@ def test_the_status_for_people_begins_with_the_verdict_and_what_to_do(
 
     assert lines[0] == "archive: degraded [DFS-0102] One disk failed."
     assert lines[1] == "  do: Add one."
-    assert "  0 more disks may fail without loss" in lines
+    assert "  no more disk may fail without loss" in lines
     assert any("disk-3" in line and "failed, missing" in line for line in lines)
 
 

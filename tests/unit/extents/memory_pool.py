@@ -61,6 +61,8 @@ class MemoryDisks:
     states: dict[DiskId, DiskState] = field(default_factory=dict)
     tiers: dict[DiskId, Tier] = field(default_factory=dict)
     free_bytes: dict[DiskId, int] = field(default_factory=dict)
+    reserve_bytes: int = 0
+    """Of each disk."""
     failures: list[tuple[DiskId, DeviceError]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     layouts: Iterator[int] = field(default_factory=lambda: itertools.count(100))
@@ -92,6 +94,7 @@ class MemoryDisks:
                 free_bytes=self.free_bytes.get(disk_id, GIB),
                 total_bytes=GIB,
                 group=f"group {disk_id}",
+                reserve_bytes=self.reserve_bytes,
                 spare=disk_id in self.spares,
                 replaces=frozenset(self.replaced_by.get(disk_id, ())),
             )

@@ -5,11 +5,18 @@ from __future__ import annotations
 import os
 import threading
 import time
+from functools import partial
 
+from engine.errors import EngineStoppedError
 from fusebridge.dispatcher import Dispatcher
+from fusebridge.empty import EmptyFileSystem
+from fusebridge.operations import Operations
 from fusebridge.runtime import Pool
 
 BUSY_S = 0.6
+CHANGES = 20
+WAIT_S_MAX = 5.0
+"""For how long a wait for room is no failure of the test."""
 
 
 def test_a_loop_that_never_rests_is_busy_and_not_late() -> None:
@@ -56,3 +63,73 @@ def test_a_request_goes_on_when_another_thread_rings_before_it_waits_or_after() 
     dispatcher.run(serve)
 
     assert heard == ["early", "late"]
+
+
+class CrowdedFiles(EmptyFileSystem):
+    """There is no room until ``make_room``; counts the threads that wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._room = threading.Event()
+        self.waits = 0
+
+    def has_room(self) -> bool:
+        return self._room.is_set()
+
+    def wait_for_room(self) -> None:
+        self.waits += 1
+        assert self._room.wait(timeout=WAIT_S_MAX)
+
+    def make_room(self) -> None:
+        """Let everybody in."""
+        self._room.set()
+
+
+def test_many_changes_that_wait_for_room_leave_threads_to_a_slow_one_that_does_not() -> None:
+    dispatcher, files = Dispatcher(), CrowdedFiles()
+    operations = Operations(files, dispatcher)
+    ended: list[str] = []
+
+    async def change(name: str) -> None:
+        await operations.wait_for_room()
+        ended.append(name)
+
+    async def rename() -> None:
+        # It passed the question for room before there was none, and then needs a thread.
+        await dispatcher.offload(Pool.METADATA, ended.append, "rename")
+        files.make_room()
+
+    async def serve() -> None:
+        for number in range(CHANGES):
+            dispatcher.start_worker(partial(change, f"change {number}"))
+        dispatcher.start_worker(rename)
+        await dispatcher.join_workers()
+
+    dispatcher.run(serve)
+
+    assert ended == ["rename", *(f"change {number}" for number in range(CHANGES))]
+    assert files.waits == 1
+
+
+def test_those_who_shared_a_wait_that_failed_look_anew() -> None:
+    dispatcher = Dispatcher()
+    told: list[str] = []
+
+    def fail() -> None:
+        raise EngineStoppedError("made for a test")
+
+    async def ask(name: str) -> None:
+        try:
+            await dispatcher.offload_once(Pool.METADATA, fail)
+            told.append(f"{name} goes on")
+        except EngineStoppedError as error:
+            told.append(f"{name}: {error}")
+
+    async def serve() -> None:
+        dispatcher.start_worker(partial(ask, "first"))
+        dispatcher.start_worker(partial(ask, "second"))
+        await dispatcher.join_workers()
+
+    dispatcher.run(serve)
+
+    assert told == ["first: made for a test", "second goes on"]

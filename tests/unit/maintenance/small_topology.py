@@ -43,6 +43,8 @@ class SmallRoom:
 
     free: int = 1 << 60
     taken: int = 0
+    lent: int = 0
+    """How often room was lent."""
 
     def take(self, file_bytes: int, count: int) -> int:
         needed = file_bytes * count
@@ -50,6 +52,17 @@ class SmallRoom:
             raise NoSpaceError(f"needs {needed} bytes of room")
         self.taken += needed
         return needed
+
+    @property
+    def is_promised(self) -> bool:
+        return self.taken > 0
+
+    def lend(self, file_bytes: int, count: int) -> int:
+        if self.taken:
+            raise NoSpaceError(f"{self.taken} bytes are promised")
+        self.lent += 1
+        self.taken += file_bytes * count
+        return file_bytes * count
 
     def give_back(self, taken: int, *, written: bool) -> None:
         self.taken -= taken

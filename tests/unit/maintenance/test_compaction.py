@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.ids import DiskId
+from engine.ids import DiskId, ExtentId
 from engine.maintenance.progress import ItemState
 from engine.metadata.extents_table import Damage
 from engine.model.disk import DiskState
@@ -265,19 +265,89 @@ def test_a_pause_and_a_cancellation_hold_it_up_and_a_restart_does_not_forget_it(
     assert record.extent_id not in files.extents()
 
 
+@pytest.fixture
+def full(pool: SmallPool, files: SharedFiles) -> list[ExtentId]:
+    """Four extents with 3 MiB alive each, in a pool without any room."""
+    old = [files.write(8, part=MIB, seed=number).extent_id for number in range(4)]
+    for extent_id in old:
+        files.remove(extent_id, 5)
+    pool.room.free = 0
+    pool.disks.free_bytes = dict.fromkeys(pool.disks.devices, 0)
+    pool.disks.reserve_bytes = 4 * MIB
+    for _ in range(2):
+        pool.acknowledge()
+        pool.collect_all()
+    return old
+
+
+def test_a_full_pool_goes_on_one_extent_at_a_time_out_of_what_its_disks_keep_free(
+    pool: SmallPool, files: SharedFiles, full: list[ExtentId]
+) -> None:
+    pool.reconcile.compact()
+    pool.reconcile_all()
+    waiting = pool.reconcile.progress()
+    pool.reconcile_all()
+    lent = pool.room.lent
+    for _ in range(2):
+        pool.acknowledge()
+        pool.collect_all()
+
+    pool.reconcile_all()
+
+    assert (lent, pool.room.lent) == (1, 2)  # Not before what was moved had left the disks.
+    assert "what was moved before has still to leave the disks" in waiting.items[0].reason
+    assert not files.extents() & set(full)
+    assert files.whole()
+
+
+def test_nothing_is_lent_while_room_is_promised_to_writers(
+    pool: SmallPool, files: SharedFiles, full: list[ExtentId]
+) -> None:
+    pool.room.taken = 1
+    pool.reconcile.compact()
+    pool.reconcile_all()
+    assert pool.room.lent == 0
+    assert files.extents() == set(full)
+
+    pool.room.taken = 0
+    pool.reconcile_all()
+
+    assert pool.room.lent == 1
+
+
+def test_half_of_what_disks_keep_free_is_not_for_compaction(
+    pool: SmallPool, files: SharedFiles, full: list[ExtentId]
+) -> None:
+    pool.disks.reserve_bytes = 2 * MIB
+
+    pool.reconcile.compact()
+    for _ in range(3):
+        pool.reconcile_all()
+        pool.acknowledge()
+        pool.collect_all()
+
+    assert files.extents() == set(full)
+    assert pool.room.lent == 1  # Tried, and not again and again.
+    assert pool.reconcile.progress().pending_items == 4
+
+    pool.disks.reserve_bytes, pool.room.free = 4 * MIB, 1
+    pool.reconcile_all()
+    assert not files.extents() >= set(full)
+
+
 def test_without_room_it_is_pending_with_the_reason_and_goes_on_when_there_is(
     pool: SmallPool, files: SharedFiles
 ) -> None:
     record = files.write(10)
     files.remove(record.extent_id, 6)
-    pool.room.free = 1000
+    pool.room.free, pool.room.taken = 1000, 1  # And promised to a writer: nothing is lent.
     compact_now(pool)
     progress = pool.reconcile.progress()
     assert record.extent_id in files.extents()
     assert (progress.pending_items, progress.active) == (1, False)
     assert "needs" in progress.items[0].reason
 
-    pool.room.free = GIB
+    pool.room.free, pool.room.taken = GIB, 0
     compact_now(pool)
 
     assert record.extent_id not in files.extents()

@@ -17,6 +17,7 @@ from engine.metadata.extents_table import Damage
 from engine.model.disk import DiskState
 from engine.model.extent import ExtentRecord
 from engine.model.redundancy import ErasureCoding
+from engine.policy.waiting import WaitCount, WaitsFor
 from tests.unit.maintenance.small_pool import RS, SmallPool, name_of, pattern, small_pool
 
 DATA = pattern(700_001)
@@ -44,7 +45,11 @@ def test_without_another_disk_it_is_pending_and_says_what_would_help(pool: Small
     progress = pool.reconcile.progress()
     assert progress.pending_items == 1
     assert progress.items[0].state is ItemState.PENDING
-    assert progress.items[0].reason == "needs one more disk, or re-encode 3+2: +11 % space"
+    reason = "needs one more disk, or re-encode 3+2: +11 % space"
+    assert progress.items[0].reason == reason
+    assert progress.waits == (
+        WaitCount(kind="rebuild", waits_for=WaitsFor.DISKS, items=1, reason=reason),
+    )
 
 
 def test_a_new_disk_ends_the_pending(tmp_path: Path) -> None:
@@ -226,12 +231,13 @@ def test_known_damage_is_not_mended_without_permission(pool: SmallPool) -> None:
 
     pool.reconcile_all()
     untouched = pool.record(record.extent_id) == record
-    pending = pool.reconcile.progress().items
+    pending = pool.reconcile.progress()
     pool.reconcile.start_now()
     pool.reconcile_all()
 
     assert untouched
-    assert "scrub with repair" in pending[0].reason
+    assert "scrub with repair" in pending.items[0].reason
+    assert [one.waits_for for one in pending.waits] == [WaitsFor.REPAIR]
     assert pool.intact_indexes(pool.record(record.extent_id)) == set(range(6))
 
 

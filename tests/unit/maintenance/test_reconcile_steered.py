@@ -13,6 +13,7 @@ from engine.maintenance.progress import ItemState
 from engine.maintenance.steering import PREFERRED_MAX
 from engine.maintenance.work_state import load_work_state
 from engine.model.disk import DiskState
+from engine.policy.waiting import WaitsFor
 from engine.units import MIB
 from tests.unit.maintenance.small_pool import SmallPool, pattern, small_pool
 
@@ -104,6 +105,7 @@ def test_a_cancelled_round_ends_with_the_list_of_what_is_left(pool: SmallPool) -
     assert progress.last_result.startswith(f"cancelled, 0 irrecoverable; {left} pending: cancelled")
     assert {item.state for item in pool.reconcile.list_items(100)} == {ItemState.PENDING}
     assert len(pool.reconcile.list_items(100)) == left
+    assert [(one.waits_for, one.items) for one in progress.waits] == [(WaitsFor.RESUME, left)]
 
 
 @pytest.mark.parametrize("way", ["resume", "rebuild", "disks"])
@@ -360,6 +362,7 @@ def test_without_room_beyond_what_is_promised_it_waits_and_says_how_much(
     assert lost_count(pool) == total - 3
     assert pending.pending_items == total - 3
     assert "needs 184320 bytes of room" in pending.last_result
+    assert [(one.waits_for, one.items) for one in pending.waits] == [(WaitsFor.ROOM, total - 3)]
     assert pool.all_files() == files
     pool.room.free = 1 << 40
     pool.reconcile_all()

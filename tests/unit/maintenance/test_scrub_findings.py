@@ -68,6 +68,13 @@ def test_without_repair_nothing_becomes_of_a_finding_and_repair_is_advised(
     assert "--repair" in finding.advice
     assert finding.found_ns == pool.scrub.progress().started_ns
 
+    pool.reconcile.look_anew()
+    pool.reconcile_all()  # It holds the extent, too: for leave to mend it.
+    pool.scrub_all()
+
+    (finding,) = views(pool)
+    assert (finding.outcome, "--repair" in finding.advice) == ("", True)
+
 
 def test_with_repair_a_finding_is_queued_and_then_repaired(pool: SmallPool) -> None:
     record = pool.write_file("a", DATA)

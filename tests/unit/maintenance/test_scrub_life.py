@@ -136,6 +136,45 @@ def test_a_paused_scrub_can_be_stopped(pool: SmallPool) -> None:
     assert not pool.scrub.progress().paused
 
 
+def test_only_a_scrub_of_everything_that_came_to_its_end_says_that_all_was_read(
+    pool: SmallPool,
+) -> None:
+    pool.write_file("a", DATA)
+    pool.scrub.start(repair=False)
+    pool.scrub.stop()
+    pool.scrub.step()
+    stopped = pool.scrub.progress()
+    pool.scrub.start(repair=False, target=parse_target("directory /a"))
+    step_until(pool, lambda: not pool.scrub.progress().running)
+    partial = pool.scrub.progress()
+
+    pool.scrub.start(repair=False)
+    step_until(pool, lambda: not pool.scrub.progress().running)
+    whole_ns = pool.scrub.progress().whole_ns
+    pool.clock.advance(DAY_S)
+    pool.scrub.start(repair=False, target=parse_target("disk d1"))
+    step_until(pool, lambda: not pool.scrub.progress().running)
+    restart(pool)
+
+    assert (stopped.whole_ns, partial.whole_ns) == (0, 0)
+    assert 0 < stopped.finished_ns <= partial.finished_ns <= whole_ns
+    assert pool.scrub.progress().whole_ns == whole_ns
+
+
+def test_a_scrub_of_a_part_does_not_put_off_the_one_of_the_night(pool: SmallPool) -> None:
+    pool.write_file("a", DATA)
+    pool.scrub.settings.set_schedule(parse_schedule("nightly"))
+    due_ns = pool.scrub.progress().next_ns
+    pool.scrub.start(repair=False, target=parse_target("directory /a"))
+    pool.scrub.pause()
+    pool.clock.advance((due_ns - pool.clock.now_ns()) / 1e9 + HOUR_S)
+
+    pool.scrub.resume()
+    step_until(pool, lambda: pool.scrub.progress().runs_completed == 2)
+
+    assert pool.scrub.progress().target == "all"
+
+
 # Speed
 
 

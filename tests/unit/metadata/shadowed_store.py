@@ -11,10 +11,11 @@ from engine.errors import NotFoundError
 from engine.format.root import decode_root, root_hash
 from engine.ids import Generation
 from engine.metadata.database import create_database, open_database
-from engine.metadata.replay import Head, apply_root, differences, read_head
+from engine.metadata.replay import Head, apply_root, read_head
 from engine.metadata.store import ClosedGroup, MetadataStore
 from engine.metadata.tables import Tables
 from engine.model.root import RootRecord
+from tests.unit.metadata.compared import differences
 from tests.unit.metadata.written_pool import first_template
 
 

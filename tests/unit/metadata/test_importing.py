@@ -13,7 +13,7 @@ from engine.metadata.database import open_database
 from engine.metadata.importing import import_pool, survey
 from engine.metadata.quorum import JournalSet
 from engine.metadata.recovery import OpenMode, open_metadata
-from engine.metadata.replay import differences
+from tests.unit.metadata.compared import differences
 from tests.unit.metadata.written_pool import (
     ABC,
     A,

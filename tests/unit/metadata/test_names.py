@@ -179,6 +179,18 @@ def test_an_inode_takes_a_thousand_attributes_and_not_many_more(shadowed: Shadow
     assert names.get_xattr(ROOT, b"user.1000") == b"longer"
 
 
+def test_names_of_attributes_are_no_more_than_can_be_listed(shadowed: ShadowedStore) -> None:
+    names = shadowed.tables.names
+    with shadowed.store.operation():
+        for number in range(256):
+            names.set_xattr(ROOT, b"user.%0250d" % number, b"")
+
+        with pytest.raises(NoSpaceError):
+            names.set_xattr(ROOT, b"user.a", b"")
+        names.set_xattr(ROOT, b"user.%0250d" % 7, b"longer")
+    assert sum(len(name) + 1 for name in names.list_xattrs(ROOT)) == 65_536
+
+
 @pytest.mark.parametrize("how", ["one by one", "with their inodes"])
 def test_attributes_that_are_removed_count_towards_the_bytes_of_a_group(
     shadowed: ShadowedStore, how: str

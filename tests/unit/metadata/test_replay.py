@@ -14,9 +14,10 @@ from engine.format.root import encode_root, root_hash
 from engine.format.staged import StagedDelete, StagedPut, encode_staged
 from engine.ids import ExtentId, Generation, MapId
 from engine.metadata.database import create_database
-from engine.metadata.replay import apply_root, count_rows, differences, read_head
+from engine.metadata.replay import apply_root, count_rows, read_head
 from engine.model.inode import Segment
 from engine.model.root import RootRecord
+from tests.unit.metadata.compared import differences
 from tests.unit.metadata.shadowed_store import ShadowedStore
 
 MAP = MapId(3)

@@ -76,13 +76,12 @@ SICK: dict[str, Prometheus] = {
     "DynamicFSDrivePredictsFailure": seen(scraped(with_condition(Code.DISK_SMART))),
     "DynamicFSDiskErrorsGrow": seen(scraped(WELL, disk_errors_total=3.0)),
     "DynamicFSDegradedForLong": seen(scraped(WELL, extents_degraded=2.0)),
-    "DynamicFSRebuildPending": seen(
-        scraped(replace(WELL, reconcile=ReconcileView(pending_items=1)))
-    ),
+    "DynamicFSRebuildPending": seen(scraped(with_condition(Code.PENDING))),
     "DynamicFSRebuildFailing": seen(
         scraped(replace(WELL, reconcile=ReconcileView(failed_items=1)))
     ),
     "DynamicFSJournalDiskMissing": seen(scraped(with_condition(Code.JOURNALS_SHORT))),
+    "DynamicFSNoCheckpoint": seen(scraped(with_condition(Code.CHECKPOINT_ROOM))),
     "DynamicFSScrubOverdue": seen(scraped(with_condition(Code.SCRUB_OVERDUE))),
     "DynamicFSAuditSilent": seen(scraped(with_condition(Code.AUDIT_SILENT))),
 }

@@ -12,7 +12,13 @@ from engine.errors import NoSpaceError, PolicyError
 from engine.ids import DiskId
 from engine.model.disk import DiskState, Tier
 from engine.model.redundancy import ErasureCoding, Redundancy, Replication, tolerance
-from engine.policy.placement import DiskSpace, check_policy, choose_disks, choose_redundancy
+from engine.policy.placement import (
+    DiskSpace,
+    Purpose,
+    check_policy,
+    choose_disks,
+    choose_redundancy,
+)
 
 
 def disk(
@@ -21,6 +27,7 @@ def disk(
     tier: Tier = Tier.WARM,
     state: DiskState = DiskState.HEALTHY,
     free: int = 1000,
+    reserve: int = 0,
     group: str | None = None,
 ) -> DiskSpace:
     return DiskSpace(
@@ -30,6 +37,7 @@ def disk(
         free_bytes=free,
         total_bytes=1000,
         group=group or f"g{number}",
+        reserve_bytes=reserve,
     )
 
 
@@ -103,6 +111,21 @@ def test_disks_of_one_device_share_its_room() -> None:
     with pytest.raises(NoSpaceError):
         choose_disks(disks, 2, tier=Tier.WARM, fragment_bytes=10, seed=0)
     assert len(choose_disks(disks, 1, tier=Tier.WARM, fragment_bytes=10, seed=0)) == 1
+
+
+@pytest.mark.parametrize(
+    ("purpose", "largest"),
+    [(Purpose.NEW_DATA, 10), (Purpose.HEALING, 10), (Purpose.COMPACTION, 40)],
+)
+def test_compaction_alone_may_take_half_of_what_disks_keep_free(
+    purpose: Purpose, largest: int
+) -> None:
+    disks = [disk(number, free=10, reserve=60) for number in range(2)]
+
+    choose_disks(disks, 2, tier=Tier.WARM, fragment_bytes=largest, purpose=purpose, seed=0)
+
+    with pytest.raises(NoSpaceError):
+        choose_disks(disks, 2, tier=Tier.WARM, fragment_bytes=largest + 1, purpose=purpose, seed=0)
 
 
 def test_a_replacement_avoids_the_devices_that_hold_siblings() -> None:

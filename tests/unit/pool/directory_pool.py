@@ -54,10 +54,10 @@ class Place:
         }
 
 
-def put(pool: Pool, name: bytes, data: bytes) -> InodeId:
+def put(pool: Pool, name: bytes, data: bytes, *, parent: InodeId = ROOT_INODE) -> InodeId:
     """Make a file whose bytes are acknowledged."""
     fs = pool.filesystem
-    attributes, opened = fs.create(ROOT_INODE, name, 0o644, OpenMode.WRITE, NOBODY)
+    attributes, opened = fs.create(parent, name, 0o644, OpenMode.WRITE, NOBODY)
     fs.write(opened.handle, 0, data)
     fs.release(opened.handle)
     fs.sync_file(attributes.inode.inode_id)

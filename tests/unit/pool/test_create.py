@@ -50,7 +50,11 @@ def test_labels_and_configuration_name_the_same_pool_and_disks(place: Place) -> 
 
 @pytest.mark.parametrize(
     ("days", "told"),
-    [(0, []), (34, []), (36, ["No scrub has ended yet, and the pool is 36 days old."])],
+    [
+        (0, []),
+        (34, []),
+        (36, ["No scrub of everything has ended yet, and the pool is 36 days old."]),
+    ],
 )
 def test_a_pool_that_was_never_scrubbed_says_so_by_its_age(
     place: Place, days: int, told: list[str]

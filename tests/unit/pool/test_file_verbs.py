@@ -225,6 +225,47 @@ def test_a_directory_decides_for_what_is_below_until_it_inherits(
     assert {plan.judgement for plan in plans} == {Judgement.SAFE}
 
 
+def test_a_plan_of_a_policy_counts_what_would_be_encoded_anew(
+    place: Place, pool: Pool, files: FileControl
+) -> None:
+    fs = pool.filesystem
+    folder = fs.make_directory(ROOT_INODE, b"d", 0o755, NOBODY).inode.inode_id
+    own = fs.make_directory(folder, b"own", 0o755, NOBODY).inode.inode_id
+    files.set_redundancy("/d/own", "copies:2")
+    for parent, name in ((folder, b"a"), (own, b"b"), (ROOT_INODE, b"c")):
+        put(pool, name, os.urandom(98_304), parent=parent)
+        settle(pool)
+    # These two share an extent, which is as strong as the stronger of them wants.
+    put(pool, b"x", os.urandom(61_440), parent=folder)
+    put(pool, b"y", os.urandom(61_440))
+    settle(pool)
+
+    counted = {
+        (path, wanted): files.plan_redundancy(path, wanted).moves_extents
+        for path, wanted in [
+            ("/d", "copies:2"), ("/d", "rs:2+2"), ("/d/own", "inherit"), ("/d/a", "rs:3+1"),
+            ("", "copies:3"), ("/d", "rs:5+1"),
+        ]
+    }  # fmt: skip
+    plan = files.plan_redundancy("/d", "copies:3")
+
+    assert list(counted.values()) == [1, 0, 1, 1, 3, 0]
+    files.set_redundancy("/d", "copies:3")
+    put(pool, b"like-a", os.urandom(98_304), parent=folder)
+    settle(pool)
+    put(pool, b"like-x-and-y", os.urandom(122_880), parent=folder)
+    settle(pool)
+    written = sum(size_of(place, files.where(f"/d/{one}")) for one in ("like-a", "like-x-and-y"))
+    assert (plan.moves_extents, plan.moves_bytes) == (2, written)
+
+
+def size_of(place: Place, view: WhereView) -> int:
+    """Return the bytes of all fragment files of a file."""
+    disks = {f"d{number}": path for number, path in enumerate(place.disks, start=1)}
+    named = {disks[one.disk] / one.name for extent in view.extents for one in extent.fragments}
+    return sum(path.stat().st_size for path in named)
+
+
 @pytest.mark.parametrize("path", ["", "/", "/f"])
 def test_what_the_disks_cannot_hold_is_refused(pool: Pool, files: FileControl, path: str) -> None:
     put(pool, b"f", b"x")

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from engine.errors import DamagedDatabaseError
-from engine.metadata.scratch import ScratchError
+from engine.metadata import checkpoint
+from engine.metadata.heeding import Heed
+from engine.metadata.replay import Head
+from engine.metadata.scratch import COPY_NAME, ScratchError
 from engine.pool import checkpoints
 from engine.pool.pool import Pool
 from tests.unit.pool.directory_pool import Place, events, get, put
@@ -76,3 +79,26 @@ def test_repair_goes_on_beside_a_checkpoint_that_takes_long(
         assert "checkpoint" not in pool.heartbeats()
     finally:
         enough.set()
+
+
+def test_a_checkpoint_that_is_being_made_ends_with_the_pool_and_leaves_nothing(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+    scratch = pool.pool_dir / COPY_NAME
+
+    def copied_slowly(source: Path, target: Path, *, heed: Heed) -> Head:
+        target.touch()
+        begun.set()
+        while True:  # Until heed raises; the close below waits for it, and is bounded.
+            heed()
+
+    monkeypatch.setattr(checkpoint, "copy_database", copied_slowly)
+    monkeypatch.setattr(checkpoints, "due", lambda **_sizes: True)
+    assert begun.wait(SECONDS_MAX)
+
+    pool.close()
+
+    assert not scratch.exists()
+    told = [event.text for event in pool.engine.base.events.since(0)]
+    assert not any("not made" in text for text in told)

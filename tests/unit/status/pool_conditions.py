@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.model.disk import DiskState, Tier
+from engine.policy.waiting import WaitCount, WaitsFor
 from engine.status.verdict import PoolCondition
 from engine.status.views import (
     CapacityView,
@@ -71,6 +72,9 @@ WELL = PoolCondition(
 RUNNING = ReconcileView(active=True, done_items=3, total_items=10)
 PENDING = ReconcileView(
     pending_items=10,
+    waits=(
+        WaitCount(kind="rebuild", waits_for=WaitsFor.DISKS, items=10, reason="needs one more disk"),
+    ),
     items=(
         WorkItemView(
             extent_id=1,

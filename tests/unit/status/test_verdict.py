@@ -124,9 +124,14 @@ TABLE: list[tuple[Code, PoolCondition, str]] = [
         "1 journal or checkpoint file damaged; others hold the same.",
     ),
     (
+        Code.CHECKPOINT_ROOM,
+        replace(WELL, checkpoint_problem="no room for a checkpoint in p"),
+        "No checkpoint is made, and journals grow: no room for a checkpoint in p.",
+    ),
+    (
         Code.SCRUB_OVERDUE,
-        replace(WELL, scrub=ScrubView(finished_ns=NOW_NS - 40 * DAY_NS)),
-        "The last scrub ended 40 days ago.",
+        replace(WELL, scrub=ScrubView(whole_ns=NOW_NS - 40 * DAY_NS)),
+        "The last scrub of everything ended 40 days ago.",
     ),
     (
         Code.SCRUB_PAUSED,
@@ -195,6 +200,8 @@ TABLE: list[tuple[Code, PoolCondition, str]] = [
         "The audit trail cannot be written: No space left on device.",
     ),
 ]
+HELP = "Add a disk or bring one back."
+"""For the pending work of the table, which waits for a disk."""
 ELSEWHERE = {Code.ALL_WELL, Code.TWO_HISTORIES}
 """All well is told when there is nothing else; two histories refuse the open itself."""
 
@@ -209,7 +216,7 @@ def test_each_condition_is_told_with_its_code_sentence_and_action(
 
     assert told[code].sentence == sentence
     assert told[code].word is MEANINGS[code].word
-    assert told[code].action == MEANINGS[code].action
+    assert told[code].action == (HELP if code is Code.PENDING else MEANINGS[code].action)
 
 
 def test_every_code_is_told_by_some_condition() -> None:
@@ -325,11 +332,21 @@ def test_a_thread_that_calls_disks_may_be_later_than_others(
         (ScrubView(), None, ""),
         (ScrubView(), 0.003, ""),
         (ScrubView(), 34, ""),
-        (ScrubView(), 36, "No scrub has ended yet, and the pool is 36 days old."),
+        (ScrubView(), 36, "No scrub of everything has ended yet, and the pool is 36 days old."),
         (ScrubView(running=True), 36, ""),
-        (ScrubView(finished_ns=NOW_NS - 34 * DAY_NS), 99, ""),
-        (ScrubView(finished_ns=NOW_NS - 36 * DAY_NS), 99, "The last scrub ended 36 days ago."),
-        (ScrubView(finished_ns=NOW_NS - 36 * DAY_NS, running=True), 99, ""),
+        (ScrubView(whole_ns=NOW_NS - 34 * DAY_NS), 99, ""),
+        (
+            ScrubView(whole_ns=NOW_NS - 36 * DAY_NS),
+            99,
+            "The last scrub of everything ended 36 days ago.",
+        ),
+        (ScrubView(whole_ns=NOW_NS - 36 * DAY_NS, running=True), 99, ""),
+        # One that was stopped, or of a part, does not count.
+        (
+            ScrubView(whole_ns=NOW_NS - 36 * DAY_NS, finished_ns=NOW_NS - DAY_NS),
+            99,
+            "The last scrub of everything ended 36 days ago.",
+        ),
         (ScrubView(next_ns=NOW_NS - DAY_NS // 2), 9, ""),
         (ScrubView(next_ns=NOW_NS - 2 * DAY_NS), 9, "The scheduled scrub is late."),
     ],

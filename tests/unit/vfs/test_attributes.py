@@ -19,6 +19,7 @@ from tests.unit.vfs.opened_files import BOTH, OWNER, OpenedFiles
 from tests.unit.vfs.setting import Setting
 
 ROOT = ROOT_INODE
+ROOT_CALLER = Caller(0, 0)
 
 
 def test_a_setgid_directory_gives_its_group_and_directories_its_bit(it: Setting) -> None:
@@ -51,6 +52,30 @@ def test_changing_a_program_ends_its_privileges(
     assert stat.S_IMODE(it.fs.get_attributes(it.f).inode.mode) == left
 
 
+@pytest.mark.parametrize(("further", "left"), [((), 0o644), ((9,), 0o2644)])
+@pytest.mark.parametrize("changes", [AttributeChanges(size=1), AttributeChanges(mode=0o2644)])
+def test_sgid_without_execution_is_for_members_of_the_group_to_keep(
+    it: Setting, changes: AttributeChanges, further: tuple[int, ...], left: int
+) -> None:
+    it.fs.set_attributes(it.f, AttributeChanges(gid=9), ROOT_CALLER)
+    it.fs.set_attributes(it.f, AttributeChanges(mode=0o6644), ROOT_CALLER)
+
+    it.fs.set_attributes(it.f, changes, Caller(5, 5, lambda: further))
+
+    assert stat.S_IMODE(it.fs.get_attributes(it.f).inode.mode) == left
+
+
+def test_what_is_removed_and_still_held_takes_changes_that_its_holders_see(it: Setting) -> None:
+    it.fs.remove_directory(ROOT, b"empty")
+
+    it.fs.set_attributes(it.empty, AttributeChanges(mode=0o700, uid=5), ROOT_CALLER)
+
+    inode = it.fs.last_attributes(it.empty).inode
+    assert (inode.mode, inode.uid, inode.nlink) == (stat.S_IFDIR | 0o700, 5, 0)
+    with pytest.raises(StaleHandleError):
+        it.fs.get_attributes(it.empty)
+
+
 def test_what_the_kernel_says_ends_privileges_ends_them(it: Setting) -> None:
     it.fs.set_attributes(it.f, AttributeChanges(mode=0o6755), OWNER)
 
@@ -73,13 +98,13 @@ def test_a_write_past_the_kernels_cache_ends_them_too(it: Setting) -> None:
 def test_root_truncates_a_program_and_its_privileges_stay(it: Setting) -> None:
     it.fs.set_attributes(it.f, AttributeChanges(mode=0o6755), OWNER)
 
-    it.fs.set_attributes(it.f, AttributeChanges(size=1), Caller(0, 0))
+    it.fs.set_attributes(it.f, AttributeChanges(size=1), ROOT_CALLER)
 
     assert stat.S_IMODE(it.fs.get_attributes(it.f).inode.mode) == 0o6755
 
 
 def test_a_change_of_mode_keeps_the_type(it: Setting) -> None:
-    it.fs.set_attributes(it.f, AttributeChanges(mode=0o40600), Caller(0, 0))
+    it.fs.set_attributes(it.f, AttributeChanges(mode=0o40600), ROOT_CALLER)
 
     assert it.fs.get_attributes(it.f).inode.mode == stat.S_IFREG | 0o600
 

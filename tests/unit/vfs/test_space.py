@@ -81,3 +81,27 @@ def test_less_room_than_is_taken_already_shows_as_none(account: SpaceAccount) ->
 
     assert account.free_bytes == 0
     assert account.total_bytes == 2 * EXTENT_BYTES_MAX
+
+
+def test_what_is_lent_beyond_what_is_free_is_promised_to_nobody_else(account: SpaceAccount) -> None:
+    for _ in range(3):
+        account.release(landed=True, units=account.reserve())
+    account.lend_units(2)
+
+    measured(3, landed_before=3, account=account)  # As much became free again meanwhile.
+    assert account.free_bytes == EXTENT_BYTES_MAX
+    account.release(landed=True, units=2)
+    assert account.free_bytes == EXTENT_BYTES_MAX
+    measured(3, landed_before=5, account=account)
+    assert account.free_bytes == 3 * EXTENT_BYTES_MAX
+
+
+def test_nothing_is_lent_while_anything_is_promised(account: SpaceAccount) -> None:
+    units = account.reserve()
+
+    with pytest.raises(NoSpaceError, match="promised"):
+        account.lend_units(1)
+
+    account.release(landed=False, units=units)
+    account.lend_units(1)
+    assert account.is_promised

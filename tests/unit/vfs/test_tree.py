@@ -26,7 +26,7 @@ from engine.errors import (
     TooManyLinksError,
 )
 from engine.ids import ROOT_INODE, InodeId
-from engine.limits import FILE_BYTES_MAX, LINKS_MAX
+from engine.limits import DIRECTORY_LINKS_MAX, FILE_BYTES_MAX, LINKS_MAX
 from engine.vfs.interface import AttributeChanges, OpenMode
 from tests.memory_engine import MemoryEngine
 from tests.unit.vfs.opened_files import BOTH, OWNER, OpenedFiles
@@ -167,6 +167,30 @@ def test_an_inode_has_no_more_links_than_it_may(it: Setting, pool: MemoryEngine)
 
     with pytest.raises(TooManyLinksError):
         it.fs.link(it.f, ROOT, b"one more")
+
+
+def test_a_directory_takes_more_directories_than_a_file_takes_names(
+    it: Setting, pool: MemoryEngine
+) -> None:
+    tables = pool.engine.base.tables
+
+    def claim(links: int) -> None:
+        inode = tables.inodes.get(it.d)
+        assert inode is not None
+        with pool.engine.base.store.operation():
+            tables.inodes.update(replace(inode, nlink=links))
+
+    claim(LINKS_MAX)
+    it.fs.make_directory(it.d, b"one more", 0o755, OWNER)
+    assert it.links(it.d) == LINKS_MAX + 1
+
+    claim(DIRECTORY_LINKS_MAX)
+    with pytest.raises(TooManyLinksError):
+        it.fs.make_directory(it.d, b"too many", 0o755, OWNER)
+    with pytest.raises(TooManyLinksError):
+        it.fs.rename(ROOT, b"empty", it.d, b"too many", NONE)
+    assert it.links(it.d) == DIRECTORY_LINKS_MAX
+    assert it.inode(b"empty") == it.empty
 
 
 def test_an_open_file_lives_on_without_a_name_until_it_is_closed(
