@@ -28,17 +28,17 @@ import errno
 import logging
 import threading
 import time
-import types
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
-from enum import Enum, auto
+from collections.abc import Callable, Coroutine
 from typing import Final, ParamSpec, TypeAlias, TypeVar, assert_never
 
 import pyfuse3
 
 from fusebridge.descriptors import Descriptors
+from fusebridge.marks import Mark, suspend
 from fusebridge.runtime import Pool
 from fusebridge.trio_stand_in import TrioStandIn
+from fusebridge.wake import RequestWake
 from fusebridge.worker_pool import Job, WorkerPool
 
 logger = logging.getLogger(__name__)
@@ -57,27 +57,12 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 
-class Mark(Enum):
-    """Why a coroutine suspended."""
-
-    READER = auto()
-    LOCK = auto()
-    JOB = auto()
-    JOIN = auto()
-
-
 Task: TypeAlias = Coroutine[Mark, None, object]
 Start: TypeAlias = Callable[[], Task]
 
 
 class ClosedResourceError(Exception):
     """The session ends; what pyfuse3 expects from a reader that is woken for it."""
-
-
-@types.coroutine
-def suspend(mark: Mark) -> Generator[Mark, None, None]:
-    """Hand control back to the dispatcher."""
-    yield mark
 
 
 class Dispatcher:
@@ -94,6 +79,7 @@ class Dispatcher:
         self._pools = {pool: WorkerPool(pool.name, pool.value, self._announce) for pool in Pool}
         self._ready: deque[Task] = deque()
         self._done: deque[Job[object]] = deque()
+        self._woken: deque[RequestWake] = deque()
         self._calls: deque[Callable[[], None]] = deque()
         self._reader: Task | None = None
         self._lock_held = False
@@ -155,6 +141,15 @@ class Dispatcher:
         workers.submit(job)  # type: ignore[arg-type]  # a pool never looks at results
         await suspend(Mark.JOB)
         return job.take()
+
+    def make_wake(self) -> RequestWake:
+        """Return a new one for the request that is running; see ``Runtime.make_wake``."""
+        return RequestWake(self._running, self._announce_wake, self._until_woken)
+
+    async def _until_woken(self) -> None:
+        self._jobs_in_hand += 1
+        await suspend(Mark.JOB)
+        self._jobs_in_hand -= 1
 
     async def offload_once(self, pool: Pool, function: Callable[[], None], /) -> None:
         """Run *function* once for all who ask meanwhile; see ``Runtime.offload_once``."""
@@ -254,17 +249,24 @@ class Dispatcher:
             self._jobs_in_hand -= 1
             # Only a coroutine of ours can own a job.
             self._step(job.owner)  # type: ignore[arg-type]
+        for _ in range(len(self._woken)):
+            wake = self._woken.popleft()
+            # Only a coroutine of ours can own it; that it waits is what is waited for.
+            self._step(wake.owner)  # type: ignore[arg-type]
         for _ in range(len(self._ready)):
             self._step(self._ready.popleft())
         if self._reader is not None and (self._closing or self._descriptors.peek()):
             self._resume_reader()
-        elif not (self._ready or self._done or self._calls or self._root is None):
+        elif not (self._is_busy() or self._root is None):
             self._sleep()
+
+    def _is_busy(self) -> bool:
+        return bool(self._ready or self._done or self._woken or self._calls)
 
     def _sleep(self) -> None:
         self._sleeping = True
         # Looked at again only now, see the module docstring.
-        if self._done or self._calls or (self._closing and self._reader is not None):
+        if self._is_busy() or (self._closing and self._reader is not None):
             self._sleeping = False
             return
         timeout_s = self._closing_deadline_s - time.monotonic() if self._closing else None
@@ -300,7 +302,7 @@ class Dispatcher:
                 case Mark.JOIN:
                     self._joiner = task
                 case Mark.JOB:
-                    pass  # The job knows who waits for it.
+                    pass  # The job, or the wake, knows who waits for it.
                 case _:
                     assert_never(mark)
         if self._lock_waiters and not self._lock_held:
@@ -330,7 +332,7 @@ class Dispatcher:
         The spin keeps the interpreter lock, so it ends when a job is done and
         is left out while jobs are in hand: their threads need the lock.
         """
-        if self._burst >= BURST_MAX or self._ready or self._done or self._calls:
+        if self._burst >= BURST_MAX or self._is_busy():
             return False
         self._burst += 1
         peek = self._descriptors.peek
@@ -349,6 +351,10 @@ class Dispatcher:
 
     def _announce(self, job: Job[object]) -> None:
         self._done.append(job)
+        self._wake()
+
+    def _announce_wake(self, wake: RequestWake) -> None:
+        self._woken.append(wake)
         self._wake()
 
     def _wake(self) -> None:

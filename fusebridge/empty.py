@@ -11,7 +11,7 @@ from __future__ import annotations
 import stat
 import time
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from engine.errors import (
@@ -28,6 +28,7 @@ from engine.vfs.interface import (
     AttributeChanges,
     Attributes,
     Caller,
+    ComingRead,
     DirectoryItem,
     FileSystemStatistics,
     HandleId,
@@ -208,7 +209,9 @@ class EmptyFileSystem:
     def release(self, handle: HandleId) -> None:
         pass
 
-    def try_read(self, handle: HandleId, offset: int, length: int) -> bytes | memoryview | None:
+    def start_read(
+        self, handle: HandleId, offset: int, length: int, arrived: Callable[[], None]
+    ) -> bytes | memoryview | ComingRead | None:
         return self.read(handle, offset, length)
 
     def read(self, handle: HandleId, offset: int, length: int) -> bytes | memoryview:
@@ -245,7 +248,9 @@ class EmptyFileSystem:
 class OffloadingFileSystem(EmptyFileSystem):
     """The same, but every read goes to a pool thread: the cost of an offload."""
 
-    def try_read(self, handle: HandleId, offset: int, length: int) -> bytes | memoryview | None:
+    def start_read(
+        self, handle: HandleId, offset: int, length: int, arrived: Callable[[], None]
+    ) -> bytes | memoryview | ComingRead | None:
         return None
 
     def open(self, inode_id: InodeId, how: OpenMode) -> OpenedFile:

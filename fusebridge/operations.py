@@ -283,9 +283,16 @@ class Operations(pyfuse3.Operations):
         self, fh: int, off: int, size: int
     ) -> bytes | memoryview:
         handle = HandleId(fh)
-        data = self._files.try_read(handle, off, size)
+        wake = self._runtime.make_wake()
+        found = self._files.start_read(handle, off, size, wake.ring)
+        if found is None:
+            return await self._runtime.offload(Pool.READ, self._files.read, handle, off, size)
+        if isinstance(found, bytes | memoryview):
+            return found
+        await wake.wait()
+        data = found.take()
         if data is None:
-            data = await self._runtime.offload(Pool.READ, self._files.read, handle, off, size)
+            data = await self._runtime.offload(Pool.READ, found.finish)
         return data
 
     @waiting

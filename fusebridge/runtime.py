@@ -28,6 +28,16 @@ class Pool(Enum):
     SYNC = 32
 
 
+class Wake(Protocol):
+    """Lets one request wait for something that another thread tells of."""
+
+    def ring(self) -> None:
+        """Let the request go on; once, from any thread, also before it waits."""
+
+    async def wait(self) -> None:
+        """Wait until it rang; at most once, in the request that made it."""
+
+
 class Runtime(Protocol):
     """Runs the session of one mount."""
 
@@ -46,6 +56,10 @@ class Runtime(Protocol):
         **kwargs: Parameters.kwargs,
     ) -> Result:
         """Run *function* on a thread of *pool*; return or raise what it does."""
+        ...
+
+    def make_wake(self) -> Wake:
+        """Return a new one for the request that is running."""
         ...
 
     async def offload_once(self, pool: Pool, function: Callable[[], None], /) -> None:

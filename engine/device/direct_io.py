@@ -129,7 +129,9 @@ def forget_pages(descriptor: int) -> None:
 def read_direct(descriptor: int, *, offset: int, length: int) -> memoryview:
     """Return up to *length* bytes from *offset* of a file open with O_DIRECT."""
     start = offset - offset % BLOCK_BYTES
-    end = min(align_up(offset + length, BLOCK_BYTES), align_up(_length_of(descriptor), BLOCK_BYTES))
+    end = align_up(offset + length, BLOCK_BYTES)
+    if end - start > PAGE_BYTES:  # Else the memory is there anyhow.
+        end = min(end, align_up(_length_of(descriptor), BLOCK_BYTES))
     if end <= start:
         return memoryview(b"")
     view = SHARED_BUFFERS.take(end - start)

@@ -17,6 +17,7 @@ from enum import Enum
 from typing import Final, Generic, TypeVar
 
 from engine.device.abandonment import set_current_call
+from engine.device.overdue import SHARED_WATCH
 from engine.device.protocol import Device
 from engine.errors import DeviceError, DeviceGoneError, DeviceSlowError
 from engine.limits import DEVICE_CALL_S_MAX, LANE_QUEUE_MAX, LANES_ABANDONED_MAX
@@ -42,6 +43,8 @@ class LaneCall(Future[T], Generic[T]):
         self.owner = owner
         self.lane = lane
         self.work = work
+        self.submitted_s = 0.0
+        """Of a call that nobody waits for; 0 where a waiter keeps the time."""
         self.started_s = 0.0
         self.thread: threading.Thread | None = None
         self.abandoned = False
@@ -86,6 +89,7 @@ class DiskLanes:
         self._lanes = {lane: _LaneState(lane, self._lock) for lane in Lane}
         self._stuck: set[LaneCall[object]] = set()
         self._closed = False
+        self._watched = False
 
     @property
     def stuck_count(self) -> int:
@@ -106,13 +110,39 @@ class DiskLanes:
             self._check_usable()
             if len(state.queue) >= LANE_QUEUE_MAX:
                 self._wait_for_room(state)
-            # The queue does not look at results, so their type is lost here.
-            state.queue.append(call)  # type: ignore[arg-type]
-            if len(state.queue) > state.idle and len(state.threads) < lane.value:
-                self._start_thread(state)
-            else:
-                state.work_ready.notify()
+            self._enqueue(state, call)
         return call
+
+    def try_submit(
+        self, lane: Lane, work: Callable[[Device], T], ended: Callable[[Future[T]], None]
+    ) -> bool:
+        """Queue *work*, for which nobody waits; False where a waiter would be held or refused.
+
+        *ended* is called once with the future, done: by the lane's thread, or
+        by another that gives the call up DEVICE_CALL_S_MAX after now (the
+        future then raises DeviceSlowError). It must neither wait nor raise.
+        """
+        state = self._lanes[lane]
+        call: LaneCall[T] = LaneCall(self, state, work)
+        call.add_done_callback(ended)
+        call.submitted_s = time.monotonic()
+        with self._lock:
+            stuck = len(self._stuck) > LANES_ABANDONED_MAX
+            if self._closed or stuck or len(state.queue) >= LANE_QUEUE_MAX:
+                return False
+            self._enqueue(state, call)
+            is_new, self._watched = not self._watched, True
+        if is_new:
+            SHARED_WATCH.add(self.give_up_overdue)
+        return True
+
+    def _enqueue(self, state: _LaneState, call: LaneCall[T]) -> None:
+        # The queue does not look at results, so their type is lost here.
+        state.queue.append(call)  # type: ignore[arg-type]
+        if len(state.queue) > state.idle and len(state.threads) < state.lane.value:
+            self._start_thread(state)
+        else:
+            state.work_ready.notify()
 
     def wait(self, future: Future[T], timeout_s: float = DEVICE_CALL_S_MAX) -> T:
         """Return the future's result; give up after *timeout_s* seconds.
@@ -128,6 +158,28 @@ class DiskLanes:
                 return future.result()  # It came in this moment, or raised this itself.
             self._give_up(future, timeout_s)
             raise DeviceSlowError(f"no answer within {timeout_s:g} s") from error
+
+    def give_up_overdue(self) -> bool:
+        """Give up what nobody waits for and takes too long; return whether any is left."""
+        oldest_s = time.monotonic() - DEVICE_CALL_S_MAX
+        overdue: list[LaneCall[object]] = []
+        with self._lock:
+            left = False
+            for state in self._lanes.values():
+                for call in [one for one in (*state.queue, *state.running) if one.submitted_s]:
+                    if call.submitted_s > oldest_s:
+                        left = True
+                    elif not call.abandoned:
+                        overdue.append(call)
+                        if call in state.running:
+                            self._abandon(state, call)
+                        else:
+                            state.queue.remove(call)
+            self._watched = left
+        self._fail_overdue(overdue, DEVICE_CALL_S_MAX)
+        if overdue:
+            self._on_slow()
+        return left
 
     def close(self, timeout_s: float = 2.0) -> None:
         """End the threads; those still in a call after *timeout_s* stay behind."""
@@ -240,10 +292,14 @@ class DiskLanes:
             ]
             for call in overdue:
                 self._abandon(future.lane, call)
+        self._fail_overdue(overdue, timeout_s)
+        self._on_slow()
+
+    @staticmethod
+    def _fail_overdue(overdue: list[LaneCall[object]], timeout_s: float) -> None:
         for call in overdue:
             with suppress(InvalidStateError):  # It answered in this very moment.
                 call.set_exception(DeviceSlowError(f"abandoned after {timeout_s:g} s"))
-        self._on_slow()
 
     def _abandon(self, state: _LaneState, call: LaneCall[object]) -> None:
         """Leave the call's thread behind, and put another in its place."""

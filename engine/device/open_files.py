@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from types import TracebackType
 from typing import Final
 
 OPEN_FILES_MAX: Final = 64
@@ -22,6 +22,28 @@ class _OpenFile:
         self.descriptor = descriptor
         self.users = 1
         self.kept = False
+
+
+class Borrowed:
+    """A descriptor that stays open inside the block."""
+
+    __slots__ = ("_file", "_files", "_name")
+
+    def __init__(self, files: OpenFiles, name: str) -> None:
+        self._files = files
+        self._name = name
+
+    def __enter__(self) -> int:
+        self._file = self._files.take(self._name)
+        return self._file.descriptor
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._files.give_back(self._file)
 
 
 class OpenFiles:
@@ -40,16 +62,12 @@ class OpenFiles:
     def __len__(self) -> int:
         return len(self._files)
 
-    @contextmanager
-    def borrow(self, name: str) -> Iterator[int]:
+    def borrow(self, name: str) -> Borrowed:
         """Give a descriptor of *name* that stays open inside the block."""
-        file = self._take(name)
-        try:
-            yield file.descriptor
-        finally:
-            self._give_back(file)
+        return Borrowed(self, name)
 
-    def _take(self, name: str) -> _OpenFile:
+    def take(self, name: str) -> _OpenFile:
+        """Return the file, open until ``give_back``; ``borrow`` does both."""
         with self._lock:
             file = self._files.get(name)
             # A file removed behind our back would stay readable, and look intact, for good.
@@ -84,7 +102,8 @@ class OpenFiles:
         file.kept = False
         return [] if file.users else [file.descriptor]
 
-    def _give_back(self, file: _OpenFile) -> None:
+    def give_back(self, file: _OpenFile) -> None:
+        """End one use; the last one of a file that is not kept closes it."""
         with self._lock:
             file.users -= 1
             last = file.users == 0 and not file.kept

@@ -65,7 +65,8 @@ class PageCache:
         self._bytes_max: Final = bytes_max
         self._lock: Final = threading.Lock()
         self._pages: OrderedDict[PageKey, tuple[memoryview, _Charge]] = OrderedDict()
-        self._fetching: dict[PageKey, threading.Event] = {}
+        self._fetching: dict[PageKey, threading.Event | None] = {}
+        """Pages that somebody fetches; an event once somebody else waits for one."""
         self._bytes = 0
         self._spent: deque[tuple[SliceKey, _Charge]] = deque()
         self._spent_bytes = 0
@@ -184,20 +185,51 @@ class PageCache:
         others: dict[int, threading.Event] = {}
         with self._lock:
             for page in pages:
-                event = self._fetching.get((key, page))
-                if event is None:
-                    self._fetching[key, page] = threading.Event()
+                if (key, page) not in self._fetching:
+                    self._fetching[key, page] = None
                     mine.append(page)
-                else:
-                    others[page] = event
+                    continue
+                event = self._fetching[key, page]
+                if event is None:
+                    event = self._fetching[key, page] = threading.Event()
+                others[page] = event
         return mine, others
+
+    def get_or_claim(
+        self, key: SliceKey, pages: range
+    ) -> tuple[dict[int, memoryview], range] | None:
+        """Return those of *pages* that are here, and the run of others, now the caller's.
+
+        The caller fetches and must ``unclaim`` them. None, with nothing
+        claimed, when they are no one run or somebody else fetches one.
+        """
+        found: dict[int, memoryview] = {}
+        missing: list[int] = []
+        with self._lock:
+            for page in pages:
+                entry = self._pages.get((key, page))
+                if entry is not None:
+                    self._pages.move_to_end((key, page))
+                    found[page] = entry[0]
+                elif (key, page) in self._fetching:
+                    return None
+                else:
+                    missing.append(page)
+            if not missing:
+                return found, range(0)
+            if missing[-1] - missing[0] != len(missing) - 1:
+                return None
+            for page in missing:
+                self._fetching[key, page] = None
+        return found, range(missing[0], missing[-1] + 1)
 
     def unclaim(self, key: SliceKey, pages: Iterable[int]) -> None:
         """End the fetching of *pages*, whether it succeeded or not."""
         with self._lock:
             events = [self._fetching.pop((key, page)) for page in pages]
         for event in events:
-            event.set()
+            if event is not None:
+                event.set()
 
     def drop_extent(self, extent_id: ExtentId) -> None:
         """Forget the pages of an extent that is gone."""

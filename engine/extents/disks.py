@@ -26,6 +26,19 @@ class DiskSource(Protocol):
             DeviceGoneError: the disk is missing or not part of the pool.
         """
 
+    def try_submit(
+        self,
+        disk_id: DiskId,
+        lane: Lane,
+        call: Callable[[Device], T],
+        ended: Callable[[Future[T]], None],
+    ) -> bool:
+        """Queue *call*, for which nobody waits; False where ``submit`` would wait or raise.
+
+        *ended* is called once with the future, done, from another thread and
+        in bounded time. It must neither wait nor raise.
+        """
+
     def wait(self, future: Future[T]) -> T:
         """Return the result, or raise what the call raised.
 

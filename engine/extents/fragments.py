@@ -7,10 +7,11 @@ does not come at all, is reported to the pool and left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 from typing import Final
 
 from engine.device.lanes import Lane
@@ -118,6 +119,33 @@ class FragmentReader:
             self._disks.report_failure(ref.disk_id, error)
         return PageFetch(record, index, pages, head, future, begun_s)
 
+    def try_start(
+        self,
+        record: ExtentRecord,
+        index: int,
+        pages: range,
+        lane: Lane,
+        arrived: Callable[[Callable[[], FetchedPages]], None],
+    ) -> bool:
+        """Ask as ``start`` does, with nobody who waits; False where that would wait.
+
+        *arrived* is called once, from another thread and in bounded time, with
+        the ``finish`` of the fetch, which waits for nothing then.
+        """
+        ref = record.fragments[index]
+        head = self.known_head(record, index)
+        call = _ReadCall(record, ref, pages, with_head=head is None)
+        begun_s = self._meter.begin(ref.disk_id)
+
+        def ended(future: Future[_Parts]) -> None:
+            fetch = PageFetch(record, index, pages, head, future, begun_s)
+            arrived(partial(self.finish, fetch))
+
+        if self._disks.try_submit(ref.disk_id, lane, call, ended):
+            return True
+        self._meter.withdraw(ref.disk_id)
+        return False
+
     def finish(self, fetch: PageFetch) -> FetchedPages:
         """Wait for a fetch; return its proven pages. Never raises a device error."""
         ref = fetch.record.fragments[fetch.index]
@@ -217,6 +245,8 @@ def verdict_of_head(head: memoryview) -> Verdict:
 def _proven_pages(fetch: PageFetch, table: bytes, body: memoryview) -> dict[int, memoryview]:
     body = body.toreadonly()
     first = fetch.pages.start
+    if len(fetch.pages) == 1:
+        return {first: body} if _is_proven(table, first, body) else {}
     pages = {
         page: body[(page - first) * PAGE_BYTES : (page + 1 - first) * PAGE_BYTES]
         for page in fetch.pages

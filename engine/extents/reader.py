@@ -16,9 +16,9 @@ from typing import Final
 from engine.clock import Clock
 from engine.codec.kernel import Kernel
 from engine.device.lanes import Lane
-from engine.extents.cache import PageCache, SliceKey
+from engine.extents.cache import STREAM_RUN_BYTES_MIN, PageCache, SliceKey
 from engine.extents.disks import DiskSource
-from engine.extents.fragments import FragmentReader
+from engine.extents.fragments import FetchedPages, FragmentReader
 from engine.extents.reconstruct import Pages, Reconstructor
 from engine.extents.tables import PageTableCache, SourceMeter
 from engine.limits import DEVICE_CALL_S_MAX, PAGE_BYTES
@@ -43,6 +43,23 @@ class SliceRange:
     def pages(self) -> range:
         """The pages that hold them."""
         return range(self.start // PAGE_BYTES, -(-self.stop // PAGE_BYTES))
+
+
+@dataclass(slots=True)
+class StartedRead:
+    """A range of one slice of which one device call brings what is *missing*.
+
+    See ``ExtentReader.start``. The thread that ends the call writes it before
+    it says so; others read it after that.
+    """
+
+    record: ExtentRecord
+    part: SliceRange
+    source: int
+    pages: Pages
+    missing: range
+    data: bytes | memoryview | None = None
+    """The bytes of the range when all came right; else ``finish`` returns them."""
 
 
 def slice_ranges(record: ExtentRecord, offset: int, length: int) -> list[SliceRange]:
@@ -118,6 +135,81 @@ class ExtentReader:
         self.cache.count(hits=sum(map(len, found)), misses=0)
         self._served(record, ranges)
         return _cut(ranges, found)
+
+    def start(
+        self,
+        record: ExtentRecord,
+        offset: int,
+        length: int,
+        *,
+        lane: Lane,
+        arrived: Callable[[], None],
+    ) -> bytes | memoryview | StartedRead | None:
+        """Return the range from memory, or ask for what is missing if one device call brings it.
+
+        Waits for nothing. None: it takes more than that, and ``read`` does it.
+        Where a call is under way *arrived* is called once, from another thread
+        and in bounded time (P8): then ``data`` is there, proven (P1), or
+        ``finish`` gets it.
+        """
+        ranges = slice_ranges(record, offset, length)
+        if len(ranges) != 1:
+            return self.try_read(record, offset, length)
+        part = ranges[0]
+        key = _slice_key(record, part.index)
+        view = self.cache.run_view(key, part.start, part.stop)
+        if view is not None:
+            self.cache.count(hits=len(part.pages), misses=0)
+            return view
+        claimed = self.cache.get_or_claim(key, part.pages)
+        if claimed is None:
+            return None
+        started = StartedRead(record, part, self._source_of(record, part.index), *claimed)
+        hits = len(started.pages)
+        if not started.missing:
+            self.cache.count(hits=hits, misses=0)
+            self.cache.served(key, part.stop)
+            return _cut(ranges, (started.pages,))
+
+        def came(finish: Callable[[], FetchedPages]) -> None:
+            try:
+                self._take_in(started, key, finish())
+            finally:
+                self.cache.unclaim(key, started.missing)
+                arrived()
+
+        if self.fragments.try_start(record, started.source, started.missing, lane, came):
+            self.cache.count(hits=hits, misses=len(started.missing))
+            return started
+        self.cache.unclaim(key, started.missing)
+        return None
+
+    def _take_in(self, started: StartedRead, key: SliceKey, fetched: FetchedPages) -> None:
+        part, first = started.part, started.missing.start
+        self.cache.put(key, fetched.pages, run=fetched.run, first=first)
+        started.pages.update(fetched.pages)
+        if fetched.run is None:
+            return  # Recovering waits for other disks: not on this thread.
+        if len(fetched.pages) == len(part.pages):
+            base = first * PAGE_BYTES
+            started.data = fetched.run[part.start - base : part.stop - base]
+        else:
+            started.data = _cut((part,), (started.pages,))
+        if len(fetched.run) >= STREAM_RUN_BYTES_MIN:
+            self.cache.served(key, part.stop)
+
+    def finish(self, started: StartedRead, *, lane: Lane) -> bytes | memoryview:
+        """Return the range of a read that did not bring all of it.
+
+        What did not come right is taken from other fragments. Raises as ``read``.
+        """
+        record, part = started.record, started.part
+        pages = started.pages | self.cache.get(_slice_key(record, part.index), part.pages)
+        lost = [page for page in part.pages if page not in pages]
+        if lost:
+            pages |= self._recover(record, part.index, started.source, lost, lane)
+        self._served(record, (part,))
+        return _cut((part,), (pages,))
 
     def _served(self, record: ExtentRecord, ranges: Sequence[SliceRange]) -> None:
         for part in ranges:

@@ -71,6 +71,11 @@ class SourceMeter:
             self._in_flight[disk_id] = self._in_flight.get(disk_id, 0) + 1
         return self._clock.monotonic_s()
 
+    def withdraw(self, disk_id: DiskId) -> None:
+        """Note that a call which was begun is not made after all."""
+        with self._lock:
+            self._in_flight[disk_id] -= 1
+
     def end(self, disk_id: DiskId, begun_s: float) -> None:
         """Note that the call which began at *begun_s* ended, in whatever way."""
         took_s = self._clock.monotonic_s() - begun_s

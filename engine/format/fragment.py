@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
 
 from blake3 import blake3
@@ -39,6 +40,9 @@ from engine.units import align_up
 _HEADER = struct.Struct("<8sHBBHHHHI16sQQQQQQQ32s")
 _KIND_REPLICATION = 1
 _KIND_ERASURE_CODING = 2
+_SHAPES_MAX = 1024
+"""Lengths of payloads of which it is remembered where they begin; most extents are full."""
+
 _RESERVED = bytes(HEADER_BYTES - _HEADER.size - HASH_BYTES)
 
 
@@ -173,6 +177,7 @@ def table_bytes(slice_bytes: int) -> int:
     return align_up(page_count(slice_bytes) * HASH_BYTES, BLOCK_BYTES)
 
 
+@lru_cache(maxsize=_SHAPES_MAX)
 def payload_offset(slice_bytes: int) -> int:
     """Return where the payload begins in a fragment file.
 
@@ -194,7 +199,7 @@ def encode_page_table(payload: Buffer) -> bytes:
 
 def page_hash(table: Buffer, page: int) -> bytes:
     """Return the BLAKE3 that *table* holds for *page*."""
-    return bytes(memoryview(table)[page * HASH_BYTES : (page + 1) * HASH_BYTES])
+    return bytes(table[page * HASH_BYTES : (page + 1) * HASH_BYTES])
 
 
 def verify_table(header: FragmentHeader, table: Buffer) -> None:

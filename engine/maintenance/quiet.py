@@ -39,6 +39,15 @@ class QuietDisks:
     def submit(self, disk_id: DiskId, lane: Lane, call: Callable[[Device], T]) -> Future[T]:
         return self._disks.submit(disk_id, lane, call)
 
+    def try_submit(
+        self,
+        disk_id: DiskId,
+        lane: Lane,
+        call: Callable[[Device], T],
+        ended: Callable[[Future[T]], None],
+    ) -> bool:
+        return self._disks.try_submit(disk_id, lane, call, ended)
+
     def wait(self, future: Future[T]) -> T:
         return self._disks.wait(future)
 

@@ -6,7 +6,9 @@ either kind one row at most covers a point: the last that begins at or before it
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final, TypeAlias
 
 from engine.errors import DamagedDatabaseError
@@ -17,6 +19,7 @@ from engine.metadata.store import MetadataStore
 from engine.model.inode import Segment, StagedRow
 
 MAPS_COUNTED_MAX: Final = 32_768
+SEGMENTS_KNOWN_MAX: Final = 32_768
 
 Piece: TypeAlias = Segment | StagedRow
 
@@ -40,6 +43,8 @@ _STAGED: Final = (
 _ALL_ROWS: Final = -1
 """For a LIMIT that is none."""
 
+_offset_of: Final = attrgetter("offset")
+
 
 @dataclass(frozen=True, slots=True)
 class Cleared:
@@ -57,7 +62,9 @@ class FileMap:
         self._execute = store.writer.execute
         self._read = store.rows.read
         self._stored: dict[MapId, int] = {}
-        self._last: dict[MapId, Segment] = {}
+        self._known: dict[MapId, list[Segment]] = {}
+        """Segments found before, in order: what a stream or random reads ask for again."""
+        self._known_count = 0
         self._tails: set[MapId] = set()
         self._tails_known = True
         self.staged_bytes = 0
@@ -67,7 +74,7 @@ class FileMap:
 
     def _recount(self) -> None:
         self._stored.clear()
-        self._last.clear()
+        self._forget_known()
         # Damage here is not everybody's: each file looks for itself, and hears of
         # its own rows only.
         try:
@@ -86,20 +93,34 @@ class FileMap:
 
     def segments(self, map_id: MapId, start: int, end: int) -> list[Segment]:
         """Return the segments that overlap [start, end), in order."""
-        # A stream asks for the same segment several times in a row; each query
-        # lets go of the interpreter and has to win it back.
-        last = self._last.get(map_id)
-        if last is not None and last.offset <= start and end <= last.offset + last.length:
-            return [last]
+        # The same ones are asked for again and again; each query lets go of the
+        # interpreter and has to win it back.
+        known = self._known.get(map_id)
+        if known is not None:
+            at = bisect_right(known, start, key=_offset_of) - 1
+            if at >= 0 and end <= known[at].offset + known[at].length:
+                return [known[at]]
         found = self._overlapping(map_id, start, end, _ALL_ROWS)
-        if found:
-            self._note_last(map_id, found[-1])
+        for segment in found:
+            self._remember(map_id, segment)
         return found
 
-    def _note_last(self, map_id: MapId, segment: Segment) -> None:
-        if len(self._last) >= MAPS_COUNTED_MAX:
-            self._last.clear()
-        self._last[map_id] = segment
+    def _remember(self, map_id: MapId, segment: Segment) -> None:
+        if self._known_count >= SEGMENTS_KNOWN_MAX:
+            self._forget_known()
+        known = self._known.setdefault(map_id, [])
+        at = bisect_right(known, segment.offset, key=_offset_of)
+        if not at or known[at - 1].offset != segment.offset:
+            known.insert(at, segment)
+            self._known_count += 1
+
+    def _forget(self, map_id: MapId) -> None:
+        """Forget what is known of a map that changes."""
+        self._known_count -= len(self._known.pop(map_id, ()))
+
+    def _forget_known(self) -> None:
+        self._known.clear()
+        self._known_count = 0
 
     def staged(self, map_id: MapId, start: int, end: int) -> list[StagedRow]:
         """Return the staged rows that overlap [start, end), in order."""
@@ -148,7 +169,7 @@ class FileMap:
             (map_id, segment.offset, segment.length, segment.extent_id, segment.extent_offset),
         )
         self._count(map_id, segment.length)
-        self._note_last(map_id, segment)
+        self._remember(map_id, segment)
 
     def move_segment(self, map_id: MapId, segment: Segment, extent_id: ExtentId, at: int) -> bool:
         """Let *segment* be at *at* of another extent, which has the same bytes there.
@@ -169,7 +190,7 @@ class FileMap:
                 segment.extent_offset,
             ),
         )
-        self._last.pop(map_id, None)
+        self._forget(map_id)
         return bool(self._execute("SELECT changes()").get)
 
     def put_staged(self, map_id: MapId, offset: int, data: bytes) -> None:
@@ -198,10 +219,11 @@ class FileMap:
         return Cleared(frozenset(extents), complete=count < row_limit)
 
     def _overlapping(self, map_id: MapId, start: int, end: int, limit: int) -> list[Segment]:
-        last = self._last.get(map_id)
-        if last is not None and last.length == self._stored.get(map_id):
+        known = self._known.get(map_id)
+        if known is not None and len(known) == 1 and known[0].length == self._stored.get(map_id):
             # It is all there is.
-            return [last] if last.offset < end and last.offset + last.length > start else []
+            only = known[0]
+            return [only] if only.offset < end and only.offset + only.length > start else []
         rows = self._read(_SEGMENTS, (map_id, start, end, limit))
         return [Segment(row[0], row[1], ExtentId(row[2]), row[3]) for row in rows]
 
@@ -209,7 +231,7 @@ class FileMap:
         segment_end = segment.offset + segment.length
         kept = max(0, start - segment.offset)
         self._count(map_id, kept - segment.length)
-        self._last.pop(map_id, None)
+        self._forget(map_id)
         if kept:
             self._execute(
                 "UPDATE segment SET length = ? WHERE map = ? AND offset = ?",

@@ -22,15 +22,24 @@ class ReadGate:
     @contextmanager
     def enter(self) -> Iterator[None]:
         """Hold while resolving a range and reading its extents."""
+        ticket = self.begin()
+        try:
+            yield
+        finally:
+            self.end(ticket)
+
+    def begin(self) -> int:
+        """Begin what ``enter`` holds, where it ends elsewhere; return its ticket for ``end``."""
         with self._lock:
             ticket = self._next
             self._next += 1
             self._active.add(ticket)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._active.discard(ticket)
+        return ticket
+
+    def end(self, ticket: int) -> None:
+        """End a read; harmless when repeated. Any thread."""
+        with self._lock:
+            self._active.discard(ticket)
 
     def mark(self) -> int:
         """Return a mark: reads that begin later do not count for it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.ids import DiskId, Epoch, ExtentId, Generation, LayoutId
 from engine.limits import EXTENT_BYTES_MAX
@@ -35,6 +35,10 @@ class ExtentRecord:
     epoch: Epoch
     generation: Generation
     fragments: tuple[FragmentRef, ...]
+    slice_bytes: int = field(init=False, repr=False, compare=False)
+    """Payload length of each fragment."""
+    needed_count: int = field(init=False, repr=False, compare=False)
+    """How many intact fragments are enough."""
 
     def __post_init__(self) -> None:
         if not 0 < self.length_bytes <= EXTENT_BYTES_MAX:
@@ -43,16 +47,9 @@ class ExtentRecord:
             raise ValueError(f"extent {self.extent_id}: {len(self.fragments)} fragments")
         if any(ref.index != position for position, ref in enumerate(self.fragments)):
             raise ValueError(f"extent {self.extent_id}: fragments out of order")
-
-    @property
-    def slice_bytes(self) -> int:
-        """Payload length of each fragment."""
-        return slice_bytes(self.redundancy, self.length_bytes)
-
-    @property
-    def needed_count(self) -> int:
-        """How many intact fragments are enough."""
-        return needed_count(self.redundancy)
+        # Asked for several times in each read, so they are no properties.
+        object.__setattr__(self, "slice_bytes", slice_bytes(self.redundancy, self.length_bytes))
+        object.__setattr__(self, "needed_count", needed_count(self.redundancy))
 
     def with_fragment(self, ref: FragmentRef) -> tuple[FragmentRef, ...]:
         """Return the fragments with *ref* in the place of its index."""

@@ -319,6 +319,20 @@ class DiskSet:
             raise DeviceGoneError(f"disk {disk.record.name} is marked failed")
         return lanes.submit(lane, call)
 
+    def try_submit(
+        self,
+        disk_id: DiskId,
+        lane: Lane,
+        call: Callable[[Device], T],
+        ended: Callable[[Future[T]], None],
+    ) -> bool:
+        """Queue *call*, for which nobody waits; False where ``submit`` would wait or raise."""
+        disk = self._disks.get(disk_id)
+        lanes = None if disk is None else disk.lanes
+        if lanes is None or disk is None or disk.record.state is DiskState.FAILED:
+            return False
+        return lanes.try_submit(lane, call, ended)
+
     def wait(self, future: Future[T]) -> T:
         """Return the result, or raise what the call raised; bounded."""
         return wait_for(future)

@@ -37,7 +37,8 @@ class AccessTimes:
     def note(self, inode: Inode) -> None:
         """The data, the names or the target of *inode* were read just now."""
         now_ns = self._clock.now_ns()
-        if is_due(self.applied(inode), now_ns):
+        noted_ns = self._noted.get(inode.inode_id, inode.atime_ns)
+        if is_due(inode, noted_ns, now_ns):
             if len(self._noted) >= ACCESS_TIMES_MAX:
                 self._store_oldest()
             self._noted[inode.inode_id] = now_ns
@@ -75,9 +76,9 @@ class AccessTimes:
                     self._inodes.update(inode._replace(atime_ns=atime_ns))
 
 
-def is_due(inode: Inode, now_ns: int) -> bool:
-    """Whether relatime moves the access time at *now_ns*: a change since, or a day old."""
+def is_due(inode: Inode, atime_ns: int, now_ns: int) -> bool:
+    """Whether relatime moves *atime_ns* at *now_ns*: a change since, or a day old."""
     changed_ns = max(inode.mtime_ns, inode.ctime_ns)
     if stat.S_ISREG(inode.mode):
         changed_ns += TICK_NS
-    return inode.atime_ns <= changed_ns or now_ns - inode.atime_ns >= DAY_NS
+    return atime_ns <= changed_ns or now_ns - atime_ns >= DAY_NS

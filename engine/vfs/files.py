@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 
 from engine.clock import Clock
 from engine.device.lanes import Lane
@@ -21,7 +21,7 @@ from engine.errors import (
     NoSpaceError,
     RetryableError,
 )
-from engine.extents.reader import ExtentReader
+from engine.extents.reader import ExtentReader, StartedRead
 from engine.ids import InodeId
 from engine.limits import (
     EXTENT_BYTES_MAX,
@@ -31,10 +31,11 @@ from engine.limits import (
 )
 from engine.metadata.read_gate import ReadGate
 from engine.metadata.tables import Tables
-from engine.model.extent import ExtentRecord
 from engine.model.inode import Inode, Segment, StagedRow
 from engine.vfs.landing import Landing, LandingError
 from engine.vfs.pending import Pending
+from engine.vfs.read_plan import ExtentPart, ReadPlan
+from engine.vfs.started_read import StartedFileRead
 from engine.vfs.tree import Tree
 
 BUFFER_WAIT_S_MAX = 30.0
@@ -46,49 +47,6 @@ RESOLVE_TRIES_MAX = 3
 
 class TailLeftError(RetryableError):
     """What a large cut left behind the end must go before the file may grow."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExtentPart:
-    """Bytes of a read that are in an extent."""
-
-    at: int
-    record: ExtentRecord
-    offset: int
-    length: int
-
-
-@dataclass(slots=True)
-class ReadPlan:
-    """A range of a file as it was at one moment.
-
-    ``known`` are (position, bytes) from memory; everything not covered by
-    ``known`` or ``parts`` is a hole.
-    """
-
-    length: int
-    known: list[tuple[int, bytes]]
-    parts: list[ExtentPart]
-
-    def assemble(self, fetched: list[bytes | memoryview]) -> bytes | memoryview:
-        """Join what is known and what was fetched for ``parts``, in order."""
-        if len(fetched) == 1 and not self.known and len(fetched[0]) == self.length:
-            return fetched[0]
-        pieces = [
-            *self.known,
-            *((part.at, data) for part, data in zip(self.parts, fetched, strict=True)),
-        ]
-        pieces.sort(key=lambda piece: piece[0])
-        joined: list[bytes | memoryview] = []
-        at = 0
-        for position, data in pieces:
-            if position > at:
-                joined.append(bytes(position - at))
-            joined.append(data)
-            at = position + len(data)
-        if at < self.length:
-            joined.append(bytes(self.length - at))
-        return b"".join(joined)
 
 
 class Files:
@@ -166,9 +124,8 @@ class Files:
                     at = extent_offset + low - offset
                     plan.parts.append(ExtentPart(low - origin, record, at, high - low))
 
-    def try_read(self, inode_id: InodeId, offset: int, length: int) -> bytes | memoryview | None:
+    def _from_memory(self, plan: ReadPlan) -> bytes | memoryview | None:
         """Return the range if no disk is needed, else None."""
-        plan = self.plan(inode_id, offset, length)
         fetched: list[bytes | memoryview] = []
         for part in plan.parts:
             data = self._reader.try_read(part.record, part.offset, part.length)
@@ -176,6 +133,57 @@ class Files:
                 return None
             fetched.append(data)
         return plan.assemble(fetched)
+
+    def start(
+        self,
+        inode_id: InodeId,
+        offset: int,
+        length: int,
+        *,
+        arrived: Callable[[], None],
+        served: Callable[[int], None],
+    ) -> bytes | memoryview | StartedFileRead | None:
+        """Return the range if no disk is needed, or ask the one disk that has it.
+
+        None when it takes more: ``read``. See ``FileSystem.start_read``;
+        *served* hears how many bytes a read that was started returns.
+        """
+        ticket = self._gate.begin()
+        is_under_way = False
+        try:
+            plan = self.plan(inode_id, offset, length)
+            if len(plan.parts) != 1 or plan.parts[0].length != plan.length:
+                return self._from_memory(plan)
+            part = plan.parts[0]
+            started = self._reader.start(
+                part.record, part.offset, part.length, lane=Lane.FOREGROUND, arrived=arrived
+            )
+            if not isinstance(started, StartedRead):
+                return started
+            is_under_way = True
+        finally:
+            if not is_under_way:
+                self._gate.end(ticket)
+        finish = partial(self._finish, started, plan, ticket, inode_id, offset, length)
+        return StartedFileRead(started, ticket, self._gate, finish, served)
+
+    def _finish(
+        self,
+        started: StartedRead,
+        plan: ReadPlan,
+        ticket: int,
+        inode_id: InodeId,
+        offset: int,
+        length: int,
+    ) -> bytes | memoryview:
+        try:
+            return self._reader.finish(started, lane=Lane.FOREGROUND)
+        except CorruptionError:
+            if not self._moved(plan):
+                raise
+        finally:
+            self._gate.end(ticket)
+        return self.read(inode_id, offset, length)
 
     def read(self, inode_id: InodeId, offset: int, length: int) -> bytes | memoryview:
         """Return the range, from disks where needed.

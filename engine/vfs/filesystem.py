@@ -45,6 +45,7 @@ from engine.vfs.interface import (
 )
 from engine.vfs.listing import Listing
 from engine.vfs.parts import FileSystemParts
+from engine.vfs.started_read import StartedFileRead
 
 READ_AHEAD_THREADS: Final = 4
 FILES_SHOWN_MAX: Final = 2**48
@@ -283,30 +284,30 @@ class EngineFileSystem:
             if inode is not None and inode.nlink == 0 and not self._store.stopped:
                 self._tree.end_orphan(ended)
 
-    def try_read(self, handle: HandleId, offset: int, length: int) -> bytes | memoryview | None:
+    def start_read(
+        self, handle: HandleId, offset: int, length: int, arrived: Callable[[], None]
+    ) -> bytes | memoryview | StartedFileRead | None:
         with self._store.lock:
             opened = self._handles.get(handle)
             start, count = opened.sequence.advise(offset, length)
         if count:
             self._ahead.submit(self._read_ahead, opened.inode_id, start, count)
-        data = self._files.try_read(opened.inode_id, offset, length)
-        if data is not None:
-            self._note_access(opened)
-            self._read_ops.add()
-            self._read_bytes.add(len(data))
-        return data
+        served = partial(self._note_read, opened)
+        found = self._files.start(opened.inode_id, offset, length, arrived=arrived, served=served)
+        if isinstance(found, bytes | memoryview):
+            served(len(found))
+        return found
 
     def read(self, handle: HandleId, offset: int, length: int) -> bytes | memoryview:
         with self._store.lock:
             opened = self._handles.get(handle)
         data = self._files.read(opened.inode_id, offset, length)
-        self._note_access(opened)
-        self._read_ops.add()
-        self._read_bytes.add(len(data))
+        self._note_read(opened, len(data))
         return data
 
-    def _note_access(self, opened: OpenHandle) -> None:
-        """The kernel reads for a write, too, so only what is open for reading alone counts."""
+    def _note_read(self, opened: OpenHandle, length: int) -> None:
+        self._read_ops.add()
+        self._read_bytes.add(length)
         if opened.reads_unnoticed:
             return
         with self._store.lock:

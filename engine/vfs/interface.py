@@ -107,6 +107,16 @@ class RenameFlags(Flag):
     EXCHANGE = auto()
 
 
+class ComingRead(Protocol):
+    """Bytes that are on their way; whoever started the read ends it, by one of these."""
+
+    def take(self) -> bytes | memoryview | None:
+        """Quick: return what arrived, or None if ``finish`` must be called."""
+
+    def finish(self) -> bytes | memoryview:
+        """Slow: return the bytes, which did not come as they should; as ``read``."""
+
+
 class FileSystem(Protocol):
     """POSIX meaning over the pool."""
 
@@ -231,8 +241,14 @@ class FileSystem(Protocol):
     def release(self, handle: HandleId) -> None:
         """Quick: close the handle; the last one of an unlinked inode ends it."""
 
-    def try_read(self, handle: HandleId, offset: int, length: int) -> bytes | memoryview | None:
-        """Quick: return the bytes if no disk is needed, else None."""
+    def start_read(
+        self, handle: HandleId, offset: int, length: int, arrived: Callable[[], None]
+    ) -> bytes | memoryview | ComingRead | None:
+        """Quick: return the bytes, or ask a disk for them, or None if ``read`` must be called.
+
+        Where a disk was asked, *arrived* is called once, from another thread
+        and in bounded time (P8); what is returned is of use from then on.
+        """
 
     def read(self, handle: HandleId, offset: int, length: int) -> bytes | memoryview:
         """Slow: return the bytes, fewer only at the end of the file."""

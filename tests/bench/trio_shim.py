@@ -45,6 +45,20 @@ class _Lock:
         self._lock.release()
 
 
+class _TrioWake:
+    """Implements ``fusebridge.runtime.Wake``."""
+
+    def __init__(self, token: trio.lowlevel.TrioToken) -> None:
+        self._token = token
+        self._event = trio.Event()
+
+    def ring(self) -> None:
+        self._token.run_sync_soon(self._event.set)
+
+    async def wait(self) -> None:
+        await self._event.wait()
+
+
 class TrioShim:
     """Implements ``fusebridge.runtime.Runtime`` over trio."""
 
@@ -89,6 +103,11 @@ class TrioShim:
         """Run *function* on a thread of trio's."""
         call = partial(function, *args, **kwargs)
         return await trio.to_thread.run_sync(call, limiter=self._limits[pool])
+
+    def make_wake(self) -> _TrioWake:
+        """Return an event of trio's that other threads may set."""
+        assert self._token is not None
+        return _TrioWake(self._token)
 
     async def offload_once(self, pool: Pool, function: Callable[[], None], /) -> None:
         """Run *function* once for all who ask meanwhile."""

@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 import pytest
 
 from engine.errors import EngineError
+from engine.limits import BLOCK_BYTES
 from engine.model.disk import Tier
 from engine.model.redundancy import ErasureCoding, Replication
 from engine.pool.create import DiskPlan, create_pool
@@ -128,6 +129,16 @@ def _within(limit_s: float, work: Callable[[], T]) -> T:
     return done[0]
 
 
+def _block(path: Path, offset: int) -> bytes:
+    """Read one block, and have the kernel ask for no more."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_RANDOM)
+        return os.pread(descriptor, BLOCK_BYTES, offset)
+    finally:
+        os.close(descriptor)
+
+
 def _write_synced(path: Path, data: bytes) -> bool:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
     try:
@@ -147,6 +158,9 @@ def test_programs_go_on_while_a_disk_hangs_below_the_pool(disk: HungDisk) -> Non
     disk.stop_answering()
 
     # Nothing is in any cache: the pages come from the disks that answer.
+    for slice_begin in (0, len(DATA) // 2):
+        block = _within(ANSWER_S, partial(_block, disk.file("before"), slice_begin + BLOCK_BYTES))
+        assert block == DATA[:BLOCK_BYTES]
     assert _within(ANSWER_S, disk.file("before").read_bytes) == DATA
     assert _within(ANSWER_S, lambda: _write_synced(disk.file("small"), b"small"))
     assert _within(ANSWER_S, lambda: _write_synced(disk.file("large"), DATA))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import stat
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from engine.errors import (
@@ -29,6 +29,7 @@ from engine.vfs.interface import (
     AttributeChanges,
     Attributes,
     Caller,
+    ComingRead,
     DirectoryItem,
     FileSystemStatistics,
     HandleId,
@@ -272,7 +273,9 @@ class TreeFileSystem:
             self._node(inode_id).opened -= 1
             self._drop_if_unused(inode_id)
 
-    def try_read(self, handle: HandleId, offset: int, length: int) -> bytes | memoryview | None:
+    def start_read(
+        self, handle: HandleId, offset: int, length: int, arrived: Callable[[], None]
+    ) -> bytes | memoryview | ComingRead | None:
         return self.read(handle, offset, length)
 
     def read(self, handle: HandleId, offset: int, length: int) -> bytes | memoryview:

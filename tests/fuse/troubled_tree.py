@@ -12,12 +12,20 @@ from __future__ import annotations
 
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from engine.errors import DamagedDatabaseError, DamagedPageError, EngineStoppedError, NoSpaceError
 from engine.ids import ROOT_INODE, InodeId
-from engine.vfs.interface import Attributes, Caller, DirectoryItem, HandleId, OpenedFile, OpenMode
+from engine.vfs.interface import (
+    Attributes,
+    Caller,
+    ComingRead,
+    DirectoryItem,
+    HandleId,
+    OpenedFile,
+    OpenMode,
+)
 from tests.fuse.tree_filesystem import TreeFileSystem
 
 SLOW_S: Final = 1.0
@@ -67,12 +75,14 @@ class TroubledTree(TreeFileSystem):
         opened = super().open(inode_id, how)
         return OpenedFile(opened.handle, direct_io=True)
 
-    def try_read(self, handle: HandleId, offset: int, length: int) -> bytes | memoryview | None:
+    def start_read(
+        self, handle: HandleId, offset: int, length: int, arrived: Callable[[], None]
+    ) -> bytes | memoryview | ComingRead | None:
         if self._has_name(self.handles[handle], b"slow"):
             return None
         if self._has_name(self.handles[handle], b"rotten"):
             raise DamagedPageError("page 0 fails its checksum, made for a test")
-        return super().try_read(handle, offset, length)
+        return super().start_read(handle, offset, length, arrived)
 
     def read(self, handle: HandleId, offset: int, length: int) -> bytes | memoryview:
         if self._has_name(self.handles[handle], b"slow"):

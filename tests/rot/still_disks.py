@@ -53,6 +53,15 @@ class StillDisks:
             future.set_exception(error)
         return future
 
+    def try_submit(
+        self,
+        disk_id: DiskId,
+        lane: Lane,
+        call: Callable[[Device], T],
+        ended: Callable[[Future[T]], None],
+    ) -> bool:
+        return False
+
     def wait(self, future: Future[T]) -> T:
         return future.result(timeout=0)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 
 import pytest
 
+from engine.device import lanes
 from engine.device.faulty import FailWith, Fault, FaultyDevice, Hang
 from engine.device.lanes import DiskLanes, Lane
 from engine.device.memory import MemoryDevice
+from engine.device.overdue import OverdueWatch
 from engine.device.protocol import Device
 from engine.errors import DeviceFailedError, DeviceGoneError, DeviceSlowError, NameAbsentError
 from engine.limits import LANE_QUEUE_MAX, LANES_ABANDONED_MAX
@@ -260,3 +263,121 @@ def test_a_thread_whose_place_was_taken_ends_when_its_call_returns(disk: Hanging
     old.join(LONG_S / 10)
 
     assert not old.is_alive()
+
+
+# Calls that nobody waits for
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the watch look often, and a call take next to no time."""
+    monkeypatch.setattr(lanes, "DEVICE_CALL_S_MAX", BRIEF_S)
+    monkeypatch.setattr(lanes, "SHARED_WATCH", OverdueWatch(look_s=0.01))
+
+
+class Ended:
+    """Hears of the end of a call, and keeps it."""
+
+    def __init__(self) -> None:
+        self.futures: list[Future[object]] = []
+        self.event = threading.Event()
+
+    def __call__(self, future: Future[object]) -> None:
+        self.futures.append(future)
+        self.event.set()
+
+    def result(self) -> object:
+        assert self.event.wait(LONG_S)
+        (future,) = self.futures
+        return future.result(0)
+
+
+def test_a_call_that_nobody_waits_for_tells_how_it_ended(disk: HangingDisk) -> None:
+    well, badly = Ended(), Ended()
+
+    assert disk.lanes.try_submit(Lane.FOREGROUND, lambda _: "done", well)
+    assert disk.lanes.try_submit(Lane.FOREGROUND, lambda device: device.stat("absent"), badly)
+
+    assert well.result() == "done"
+    with pytest.raises(NameAbsentError):
+        badly.result()
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_hung_call_that_nobody_waits_for_is_given_up_and_its_lane_goes_on(
+    disk: HangingDisk,
+) -> None:
+    disk.hang("stat")
+    stuck, behind, later = Ended(), Ended(), Ended()
+    ran: list[int] = []
+
+    disk.lanes.try_submit(Lane.MAINTENANCE, lambda device: device.stat("a"), stuck)
+    disk.lanes.try_submit(Lane.MAINTENANCE, lambda _: ran.append(1), behind)
+
+    for ended in (stuck, behind):
+        with pytest.raises(DeviceSlowError):
+            ended.result()
+    assert disk.alarms >= 1
+    assert disk.lanes.try_submit(Lane.MAINTENANCE, lambda _: "done", later)
+    assert later.result() == "done"
+    disk.gate.set()
+    disk.lanes.close(LONG_S)
+    assert (len(stuck.futures), ran) == (1, [])
+
+
+@pytest.mark.usefixtures("hasty")
+def test_the_watch_leaves_calls_alone_that_somebody_waits_for(disk: HangingDisk) -> None:
+    disk.hang("stat")
+    waited = disk.lanes.submit(Lane.FOREGROUND, lambda device: device.stat("a"))
+    ended = Ended()
+    disk.lanes.try_submit(Lane.FOREGROUND, lambda device: device.stat("a"), ended)
+    with pytest.raises(DeviceSlowError):
+        ended.result()
+
+    assert not waited.done()
+    disk.gate.set()
+    with pytest.raises(NameAbsentError):
+        disk.lanes.wait(waited, LONG_S)
+
+
+def test_what_would_have_to_wait_or_be_refused_is_not_taken(
+    disk: HangingDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "LANE_QUEUE_MAX", 1)
+    disk.hang("stat")
+    ended, queued, begun = Ended(), Ended(), threading.Event()
+
+    def work(device: Device) -> None:
+        begun.set()
+        device.stat("a")
+
+    disk.lanes.submit(Lane.MAINTENANCE, work)
+    assert begun.wait(LONG_S)
+    assert disk.lanes.try_submit(Lane.MAINTENANCE, free_bytes, queued)
+
+    assert not disk.lanes.try_submit(Lane.MAINTENANCE, free_bytes, ended)
+    disk.lanes.close(BRIEF_S)
+    assert not disk.lanes.try_submit(Lane.FOREGROUND, free_bytes, ended)
+
+    with pytest.raises(DeviceGoneError):
+        queued.result()
+    assert not ended.futures
+
+
+def test_the_watch_looks_until_nothing_is_left_and_begins_again() -> None:
+    watch = OverdueWatch(look_s=0.001)
+    for _ in range(3):
+        looks = iter([True, True, False])
+        done = threading.Event()
+
+        def look(looks: Iterator[bool] = looks, done: threading.Event = done) -> bool:
+            again = next(looks)
+            if not again:
+                done.set()
+            return again
+
+        watch.add(look)
+        assert done.wait(LONG_S)
+        for thread in threading.enumerate():
+            if thread.name == "overdue-calls":
+                thread.join(LONG_S)

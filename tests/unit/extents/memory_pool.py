@@ -14,7 +14,7 @@ from uuid import UUID
 from engine.clock import SystemClock
 from engine.codec.kernel import default_kernel
 from engine.device.faulty import FaultyDevice
-from engine.device.lanes import DiskLanes, Lane
+from engine.device.lanes import DiskLanes, Lane, wait_for
 from engine.device.memory import MemoryDevice
 from engine.device.protocol import Device
 from engine.errors import DeviceError, DeviceGoneError
@@ -65,20 +65,25 @@ class MemoryDisks:
     """Of each disk."""
     failures: list[tuple[DiskId, DeviceError]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
-    waiting: dict[Future[object], DiskId] = field(default_factory=dict)
     layouts: Iterator[int] = field(default_factory=lambda: itertools.count(100))
     extents: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def submit(self, disk_id: DiskId, lane: Lane, call: Callable[[Device], T]) -> Future[T]:
         if disk_id in self.missing:
             raise DeviceGoneError(f"disk {disk_id} is missing")
-        future = self.lanes[disk_id].submit(lane, call)
-        self.waiting[future] = disk_id  # type: ignore[index]
-        return future
+        return self.lanes[disk_id].submit(lane, call)
+
+    def try_submit(
+        self,
+        disk_id: DiskId,
+        lane: Lane,
+        call: Callable[[Device], T],
+        ended: Callable[[Future[T]], None],
+    ) -> bool:
+        return disk_id not in self.missing and self.lanes[disk_id].try_submit(lane, call, ended)
 
     def wait(self, future: Future[T]) -> T:
-        disk_id = self.waiting.pop(future)  # type: ignore[arg-type]
-        return self.lanes[disk_id].wait(future, self.timeout_s)
+        return wait_for(future, self.timeout_s)
 
     def spaces(self) -> Sequence[DiskSpace]:
         return [

@@ -10,6 +10,7 @@ from functools import partial
 from engine.errors import EngineStoppedError
 from fusebridge.dispatcher import Dispatcher
 from fusebridge.empty import EmptyFileSystem
+from fusebridge.notifications import Notifications
 from fusebridge.operations import Operations
 from fusebridge.runtime import Pool
 
@@ -44,6 +45,27 @@ def test_a_loop_that_never_rests_is_busy_and_not_late() -> None:
     assert dispatcher.late_s == 0.0
 
 
+def test_a_request_goes_on_when_another_thread_rings_before_it_waits_or_after() -> None:
+    dispatcher = Dispatcher()
+    heard: list[str] = []
+
+    async def serve() -> None:
+        early = dispatcher.make_wake()
+        thread = threading.Thread(target=early.ring)
+        thread.start()
+        thread.join()
+        await early.wait()
+        heard.append("early")
+        late = dispatcher.make_wake()
+        threading.Timer(0.02, late.ring).start()
+        await late.wait()
+        heard.append("late")
+
+    dispatcher.run(serve)
+
+    assert heard == ["early", "late"]
+
+
 class CrowdedFiles(EmptyFileSystem):
     """There is no room until ``make_room``; counts the threads that wait for it."""
 
@@ -66,7 +88,7 @@ class CrowdedFiles(EmptyFileSystem):
 
 def test_many_changes_that_wait_for_room_leave_threads_to_a_slow_one_that_does_not() -> None:
     dispatcher, files = Dispatcher(), CrowdedFiles()
-    operations = Operations(files, dispatcher)
+    operations = Operations(files, dispatcher, Notifications())
     ended: list[str] = []
 
     async def change(name: str) -> None:

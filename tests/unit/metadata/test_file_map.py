@@ -80,9 +80,10 @@ def test_rows_hold_what_an_array_of_bytes_holds(
             staged[start:end] = [kind == "staged"] * (end - start)
             assert file_map.stored_bytes(ONE) == sum(present)
             assert file_map.staged_bytes == sum(staged)
+            # After each step, so that what is remembered of it is in use in the next.
+            assert content(file_map, *window) == oracle[window[0] : window[1]]
 
         assert content(file_map) == oracle
-        assert content(file_map, *window) == oracle[window[0] : window[1]]
 
 
 @pytest.mark.parametrize("changes_rows", [False, True])
@@ -132,6 +133,18 @@ def test_a_range_in_the_middle_of_a_segment_splits_it(shadowed: ShadowedStore) -
         Segment(100, 30, ExtentId(1), 7),
         Segment(150, 50, ExtentId(1), 57),
     ]
+
+
+def test_a_segment_that_moved_is_found_where_it_is_now(shadowed: ShadowedStore) -> None:
+    file_map = shadowed.tables.file_map
+    segment = Segment(100, 100, ExtentId(1), 7)
+    with shadowed.store.operation():
+        file_map.put_segment(ONE, segment)
+        assert file_map.segments(ONE, 110, 120) == [segment]
+
+        assert file_map.move_segment(ONE, segment, ExtentId(2), 50)
+
+    assert file_map.segments(ONE, 110, 120) == [Segment(100, 100, ExtentId(2), 50)]
 
 
 def test_clearing_is_cut_at_its_row_limit_and_says_so(shadowed: ShadowedStore) -> None:

@@ -177,7 +177,7 @@ def test_a_directory_takes_more_directories_than_a_file_takes_names(
         inode = tables.inodes.get(it.d)
         assert inode is not None
         with pool.engine.base.store.operation():
-            tables.inodes.update(replace(inode, nlink=links))
+            tables.inodes.update(inode._replace(nlink=links))
 
     claim(LINKS_MAX)
     it.fs.make_directory(it.d, b"one more", 0o755, OWNER)
