@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 _CALM = (HealthCheck.too_slow, HealthCheck.data_too_large)
-settings.register_profile("dev", max_examples=50, deadline=None, suppress_health_check=_CALM)
+settings.register_profile("dev", max_examples=40, deadline=None, suppress_health_check=_CALM)
 settings.register_profile(
     "ci",
-    max_examples=60,
+    max_examples=40,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,

@@ -27,7 +27,7 @@ from tests.simulation.workload_sequences import (
 
 SOAK_S: Final = float(os.environ.get("DYNAMICFS_SOAK_S", "600"))
 SHARDS: Final = 4
-STRIDE: Final = 24
+STRIDE: Final = 36
 """The default run takes every 24th program in each of four tests, a sixth of all."""
 
 PROGRAMS_PER_POOL: Final = 6

@@ -16,7 +16,7 @@ from tests.errors.trouble import Kind, Lasting, Trouble, TroublePlan
 from tests.errors.troubled_database import DATABASE, troubled_database
 from tests.errors.troubled_pool import Life, Template, attempt, imported, recover, troubled_template
 
-STRIDES: Final = {Kind.EIO: 47, Kind.ENOSPC: 37}
+STRIDES: Final = {Kind.EIO: 71, Kind.ENOSPC: 61}
 """How far apart the calls are that go wrong; the soak takes every one."""
 
 

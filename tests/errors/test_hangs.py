@@ -20,7 +20,7 @@ from tests.errors.troubled_pool import (
 )
 
 STRIDES: Final = {"open": 1}
-STRIDE: Final = 4
+STRIDE: Final = 6
 """How far apart the calls are that hang; an open asks its disks in many ways."""
 
 RUN_S_MAX: Final = 60 * CALL_S

@@ -10,8 +10,8 @@ from tests.errors.runs import RUNS, sweep
 from tests.errors.trouble import Kind, Lasting, TroublePlan
 from tests.errors.troubled_pool import Template, troubled_template
 
-ONE_DISK_STRIDES = {Kind.EIO: 4, Kind.ENOSPC: 11, Kind.EROFS: 13, Kind.TORN: 5, Kind.SHORT: 4}
-EVERY_DISK_STRIDES = {Kind.EIO: 53, Kind.ENOSPC: 67, Kind.EROFS: 67, Kind.TORN: 13, Kind.SHORT: 5}
+ONE_DISK_STRIDES = {Kind.EIO: 7, Kind.ENOSPC: 17, Kind.EROFS: 19, Kind.TORN: 9, Kind.SHORT: 7}
+EVERY_DISK_STRIDES = {Kind.EIO: 53, Kind.ENOSPC: 67, Kind.EROFS: 97, Kind.TORN: 23, Kind.SHORT: 9}
 """How far apart the calls are that go wrong; the soak takes every one."""
 
 DISK, ANY_DISK = "disk1", ""

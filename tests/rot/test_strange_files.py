@@ -60,11 +60,23 @@ IN_THE_POOL: Final = (
 )  # fmt: skip
 
 
+STEPS: Final = [
+    pytest.param(2, id="every other"),
+    pytest.param(1, id="every", marks=pytest.mark.soak),
+]
+
+
+def strange(begin: int, step: int) -> list[tuple[str, Callable[[Path], object]]]:
+    """Return every *step*-th strange thing, from another one on for each *begin*."""
+    return list(STRANGE.items())[begin % step :: step]
+
+
+@pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("name", ON_A_DISK)
 def test_whatever_is_in_the_place_of_a_file_on_one_disk_all_is_read_right(
-    place: Place, samples: Samples, name: str
+    place: Place, samples: Samples, name: str, step: int
 ) -> None:
-    for what, make in STRANGE.items():
+    for what, make in strange(ON_A_DISK.index(name), step):
         place.restore(samples.crashed)
         path = place.disks[0] / name
         remove(path)
@@ -73,11 +85,12 @@ def test_whatever_is_in_the_place_of_a_file_on_one_disk_all_is_read_right(
         assert open_and_read(place)[0] == samples.crashed.expected, what
 
 
+@pytest.mark.parametrize("step", STEPS)
 def test_whatever_is_in_the_place_of_a_fragment_all_is_read_right(
-    place: Place, samples: Samples
+    place: Place, samples: Samples, step: int
 ) -> None:
-    for name in samples.crashed.named("disk2/fragments"):
-        for what, make in STRANGE.items():
+    for begin, name in enumerate(samples.crashed.named("disk2/fragments")):
+        for what, make in strange(begin, step):
             place.restore(samples.crashed)
             remove(place.path(name))
             make(place.path(name))
@@ -85,13 +98,14 @@ def test_whatever_is_in_the_place_of_a_fragment_all_is_read_right(
             assert open_and_read(place)[0] == samples.crashed.expected, what
 
 
+@pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("name", IN_THE_POOL)
 def test_whatever_is_in_the_pool_directory_the_pool_opens_right_or_says_why_not(
-    place: Place, samples: Samples, name: str
+    place: Place, samples: Samples, name: str, step: int
 ) -> None:
     taken = samples.crashed
     refused = []
-    for what, make in STRANGE.items():
+    for what, make in strange(IN_THE_POOL.index(name), step):
         place.restore(taken)
         path = place.pool_dir / name
         remove(path)
