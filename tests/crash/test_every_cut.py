@@ -21,7 +21,7 @@ from tests.simulation.workload import SMALL_EXTENTS, SMALL_LIMITS, Workload, shr
 from tests.simulation.workload_mix import Mix
 from tests.simulation.workload_runs import DISKS, Run, judge_run
 
-SEEDS: Final = [int(os.environ["DYNAMICFS_SEED"])] if "DYNAMICFS_SEED" in os.environ else range(4)
+SEEDS: Final = [int(os.environ["DYNAMICFS_SEED"])] if "DYNAMICFS_SEED" in os.environ else range(2)
 SOAK_S: Final = float(os.environ.get("DYNAMICFS_SOAK_S", "600"))
 STEPS: Final = 60
 CUTS: Final = 6

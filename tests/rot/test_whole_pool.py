@@ -33,7 +33,7 @@ KINDS: Final = {
 NOT_HEALED: Final = "its journal is damaged behind generation"
 
 TURNS: Final = [
-    pytest.param(5, id="few"),
+    pytest.param(3, id="few"),
     pytest.param(400, id="many", marks=pytest.mark.soak),
 ]
 
