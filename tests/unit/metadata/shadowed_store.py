@@ -9,11 +9,12 @@ from pathlib import Path
 from engine.clock import ManualClock
 from engine.errors import NotFoundError
 from engine.format.root import decode_root, root_hash
-from engine.ids import Generation
+from engine.ids import Generation, InodeId, MapId
 from engine.metadata.database import create_database, open_database
 from engine.metadata.replay import Head, apply_root, read_head
 from engine.metadata.store import ClosedGroup, MetadataStore
 from engine.metadata.tables import Tables
+from engine.model.inode import Inode
 from engine.model.root import RootRecord
 from tests.unit.metadata.compared import differences
 from tests.unit.metadata.written_pool import first_template
@@ -90,3 +91,21 @@ def undone(store: MetadataStore) -> Iterator[None]:
     with suppress(NotFoundError), store.operation():
         yield
         raise NotFoundError("refused on purpose")
+
+
+def inode_of(number: int, *, size: int = 0, map_id: int = 9) -> Inode:
+    """Return a regular file without a name, whose map is *map_id*."""
+    return Inode(
+        inode_id=InodeId(number),
+        mode=0o100644,
+        uid=1,
+        gid=2,
+        nlink=1,
+        size=size,
+        rdev=0,
+        atime_ns=3,
+        mtime_ns=4,
+        ctime_ns=5,
+        map_id=MapId(map_id),
+        parent=InodeId(0),
+    )

@@ -8,27 +8,9 @@ import pytest
 from engine.errors import EngineStoppedError, NotFoundError
 from engine.ids import InodeId, MapId
 from engine.limits import GROUP_ROWS_MAX
-from engine.model.inode import Inode
-from tests.unit.metadata.shadowed_store import ShadowedStore, undone
+from tests.unit.metadata.shadowed_store import ShadowedStore, inode_of, undone
 
 TWO = InodeId(2)
-
-
-def inode_of(number: int, *, size: int = 0, map_id: int = 9) -> Inode:
-    return Inode(
-        inode_id=InodeId(number),
-        mode=0o100644,
-        uid=1,
-        gid=2,
-        nlink=1,
-        size=size,
-        rdev=0,
-        atime_ns=3,
-        mtime_ns=4,
-        ctime_ns=5,
-        map_id=MapId(map_id),
-        parent=InodeId(0),
-    )
 
 
 @pytest.fixture

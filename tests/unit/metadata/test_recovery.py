@@ -26,8 +26,7 @@ from engine.metadata.recovery import OpenMode, open_metadata
 from engine.metadata.replay import apply_root
 from engine.metadata.scan import scan_disk, scan_local
 from tests.unit.metadata.compared import differences
-from tests.unit.metadata.shadowed_store import ShadowedStore
-from tests.unit.metadata.test_store import inode_of
+from tests.unit.metadata.shadowed_store import ShadowedStore, inode_of
 from tests.unit.metadata.written_pool import (
     ABC,
     A,

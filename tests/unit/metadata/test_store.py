@@ -16,29 +16,12 @@ from engine.metadata.numbers import ID_MARGIN
 from engine.metadata.store import MetadataStore
 from engine.model.disk import Tier
 from engine.model.extent import ExtentRecord, FragmentRef
-from engine.model.inode import Inode, Segment
+from engine.model.inode import Segment
 from engine.model.redundancy import Replication
 from engine.model.root import HighWater
-from tests.unit.metadata.shadowed_store import ShadowedStore, undone
+from tests.unit.metadata.shadowed_store import ShadowedStore, inode_of, undone
 
 MAP = MapId(9)
-
-
-def inode_of(number: int, *, size: int = 0) -> Inode:
-    return Inode(
-        inode_id=InodeId(number),
-        mode=0o100644,
-        uid=1,
-        gid=2,
-        nlink=1,
-        size=size,
-        rdev=0,
-        atime_ns=3,
-        mtime_ns=4,
-        ctime_ns=5,
-        map_id=MAP,
-        parent=InodeId(0),
-    )
 
 
 def test_a_refused_operation_leaves_no_row_no_staged_byte_and_no_count(
