@@ -111,10 +111,18 @@ def advice_of(code: Code, condition: PoolCondition) -> str:
     """Return what helps in this very case; empty where the catalog's advice always does."""
     if code is Code.PENDING:
         return pending_advice(condition.reconcile)
+    if code is Code.DISK_MISSING and _is_all_rebuilt(condition):
+        return "Bring the disk back, or replace it."
     answering = all(one.present and one.state is not DiskState.FAILED for one in condition.disks)
     if code is Code.AT_RISK and condition.damaged_fragments and answering:
         return "Run a scrub with repair now."
     return ""
+
+
+def _is_all_rebuilt(condition: PoolCondition) -> bool:
+    """Whether no rebuild is left to start: every extent has the fragments it is to have."""
+    work = condition.reconcile
+    return not (condition.exposure.degraded_extents or work.active or work.waiting_s > 0)
 
 
 def told(code: Code, sentence: str, *, subject: str = "", action: str = "") -> VerdictView:

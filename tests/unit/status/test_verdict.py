@@ -281,6 +281,18 @@ def test_a_missing_disk_worries_while_its_delay_runs() -> None:
     assert verdict.code == Code.DISK_MISSING
 
 
+def test_what_helps_against_a_missing_disk_is_a_rebuild_only_while_one_is_left() -> None:
+    gone = replace(WELL, disks=(*DISKS[:5], disk(6, present=False)))
+    lacking = replace(gone, exposure=DEGRADED)
+    waiting = replace(gone, reconcile=ReconcileView(waiting_s=10.0))
+
+    assert verdict_of(gone).code == Code.DISK_MISSING
+    assert verdict_of(gone).action == "Bring the disk back, or replace it."
+    for one in (lacking, waiting):
+        (missing,) = (c for c in conditions_of(one) if c.code == Code.DISK_MISSING)
+        assert missing.action == "Bring the disk back, or start the rebuild now."
+
+
 def test_a_missing_disk_that_still_has_fragments_worries() -> None:
     seven = (*DISKS, disk(7, present=False, fragments=1))
 
